@@ -1,0 +1,179 @@
+//! [`Allowed<P>`]: the proof that the caller holds a permission, and with it the only [`Scope`] a handler gets.
+
+use crate::decisions::Caller;
+use crate::openapi;
+use crate::problem::Problem;
+use crate::request::RequestContext;
+use crate::scope::Scope;
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response};
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use std::marker::PhantomData;
+use stoa_policy::{Attributes, DataScope, RowFilter};
+
+/// A permission, as a type, so that a handler's signature says what it needs.
+pub trait Permission: Send + Sync + 'static {
+    /// `resource:action`, such as `customers:read`.
+    const NAME: &'static str;
+}
+
+/// Declares permissions as types: `permissions! { /// Read customers. ReadCustomers = "customers:read"; }` and a
+/// `PERMISSIONS` list for the service's value.
+#[macro_export]
+macro_rules! permissions {
+    ($($(#[doc = $doc:literal])+ $name:ident = $value:literal;)+) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Debug)]
+            pub enum $name {}
+            impl $crate::Permission for $name {
+                const NAME: &'static str = $value;
+            }
+        )+
+        /// Every permission of this service, with its description.
+        pub const PERMISSIONS: &[(&str, &str)] = &[$(($value, concat!($($doc),+))),+];
+    };
+}
+
+/// The caller holds `P`. Owns the scope of the request: without an `Allowed` a handler cannot reach the database.
+pub struct Allowed<P> {
+    /// On whose behalf the handler works.
+    pub scope: Scope,
+    caller: Caller,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> Allowed<P> {
+    /// Which rows the caller may touch with `P`, narrowed (never widened) to `narrow`.
+    #[must_use]
+    pub fn rows(&self, narrow: Option<DataScope>) -> RowFilter {
+        self.caller.row_filter(P::NAME, narrow)
+    }
+
+    /// Which rows the caller may touch with another permission.
+    #[must_use]
+    pub fn rows_of<Q: Permission>(&self) -> RowFilter {
+        self.caller.row_filter(Q::NAME, None)
+    }
+
+    /// Whether the caller may do `P` to this row: 404 when `Visible` does not show it, 403 when it does but `P` is
+    /// not granted on it.
+    ///
+    /// # Errors
+    /// The 404 or 403 to answer with.
+    pub fn on<Visible: Permission>(&self, row: &dyn Attributes, what: &str) -> Result<(), Problem> {
+        if self.caller.decide(P::NAME, Some(row)).allowed {
+            return Ok(());
+        }
+        if self.caller.decide(Visible::NAME, Some(row)).allowed {
+            return Err(self.caller.refusal(P::NAME, Some(row)));
+        }
+        Err(Problem::not_found(what))
+    }
+
+    /// The caller's view of the policy, for decisions beyond `P`.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl<S: Send + Sync, P: Permission> FromRequestParts<S> for Allowed<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let context = RequestContext::of(parts)?;
+        let identity = context
+            .identity()
+            .ok_or_else(|| Problem::unauthenticated("send an access token as Bearer"))?;
+        let caller = context.decisions().caller(identity).await?;
+        if !caller.decide(P::NAME, None).allowed {
+            return Err(caller.refusal(P::NAME, None));
+        }
+        let scope = context
+            .scope()
+            .ok_or_else(|| Problem::unauthenticated("send an access token as Bearer"))?;
+        Ok(Self {
+            scope,
+            caller,
+            permission: PhantomData,
+        })
+    }
+}
+
+impl<P: Permission> aide::OperationInput for Allowed<P> {
+    fn operation_input(_ctx: &mut GenContext, operation: &mut Operation) {
+        operation
+            .extensions
+            .insert(openapi::PERMISSION.to_owned(), P::NAME.into());
+    }
+
+    fn inferred_early_responses(
+        ctx: &mut GenContext,
+        _operation: &mut Operation,
+    ) -> Vec<(Option<u16>, Response)> {
+        vec![
+            (Some(401), openapi::problem_response(ctx, "No valid access token")),
+            (
+                Some(403),
+                openapi::problem_response(ctx, &format!("The caller lacks `{}`", P::NAME)),
+            ),
+        ]
+    }
+}
+
+/// Any signed-in caller, whatever the grants: for what belongs to the caller alone, such as the own session.
+pub struct SignedIn {
+    /// On whose behalf the handler works.
+    pub scope: Scope,
+    /// The caller's view of the policy.
+    pub caller: Caller,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let context = RequestContext::of(parts)?;
+        let (Some(identity), Some(scope)) = (context.identity(), context.scope()) else {
+            return Err(Problem::unauthenticated("send an access token as Bearer"));
+        };
+        let caller = context.decisions().caller(identity).await?;
+        Ok(Self { scope, caller })
+    }
+}
+
+impl aide::OperationInput for SignedIn {
+    fn operation_input(_ctx: &mut GenContext, operation: &mut Operation) {
+        operation
+            .extensions
+            .insert(openapi::AUTHENTICATED.to_owned(), true.into());
+    }
+
+    fn inferred_early_responses(
+        ctx: &mut GenContext,
+        _operation: &mut Operation,
+    ) -> Vec<(Option<u16>, Response)> {
+        vec![(Some(401), openapi::problem_response(ctx, "No valid access token"))]
+    }
+}
+
+/// Marks a handler that anybody may call. Without one of the three markers an endpoint has no rule, and is denied.
+pub struct Public;
+
+impl<S: Send + Sync> FromRequestParts<S> for Public {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(_parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self)
+    }
+}
+
+impl aide::OperationInput for Public {
+    fn operation_input(_ctx: &mut GenContext, operation: &mut Operation) {
+        operation
+            .extensions
+            .insert(openapi::PUBLIC.to_owned(), true.into());
+    }
+}

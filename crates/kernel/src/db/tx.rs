@@ -1,0 +1,474 @@
+//! Pipelined transactions.
+//!
+//! The trap that shapes this file: a future that is dropped between a pipelined `BEGIN` and its `COMMIT` leaves a
+//! transaction that the *next borrower* of the connection would commit. So a transaction owns its connection, is
+//! dirty before `BEGIN` is sent, and when dropped unfinished closes the connection instead of returning it.
+
+use super::pool::{Database, Lease};
+use super::{DbError, Row, ToSql};
+use crate::scope::{Actor, Scope};
+use deadpool_postgres::Object;
+use futures::FutureExt;
+use futures::future::{BoxFuture, MaybeDone, maybe_done};
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use stoa_types::TenantId;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Owned parameters of a deferred statement; see [`params!`](crate::params).
+pub type Params = Vec<Box<dyn ToSql + Sync + Send>>;
+
+/// Marks a transaction that carries a tenant.
+pub enum Tenant {}
+/// Marks a transaction on the tables that no tenant owns.
+pub enum System {}
+
+/// A transaction in one tenant: row-level security shows and accepts only that tenant's rows.
+pub type TenantTx<'s> = Tx<'s, Tenant>;
+/// A transaction without a tenant, as the service's `…_system` role.
+pub type SystemTx<'s> = Tx<'s, System>;
+
+/// Wraps the setting so that row-level security reads it once per statement; `true` makes it local.
+const SET_TENANT: &str = "select set_config('stoa.tenant', $1, true)";
+
+/// A transaction. Lazy: `BEGIN` travels with the first statement, `COMMIT` with the last.
+pub struct Tx<'s, Kind> {
+    db: Database,
+    tenant: Option<TenantId>,
+    deadline: Instant,
+    lease: Option<Lease>,
+    state: State,
+    deferred: Vec<Deferred>,
+    origin: Origin,
+    after_commit: Option<fn()>,
+    scope: PhantomData<&'s mut Scope>,
+    kind: PhantomData<Kind>,
+}
+
+/// On whose behalf a transaction works, for the columns and envelopes that record it.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Who acts.
+    pub actor: Actor,
+    /// What joins everything that one outside request led to.
+    pub correlation: Uuid,
+    /// The event that this work answers.
+    pub causation: Option<Uuid>,
+    /// The W3C trace context.
+    pub traceparent: Option<Arc<str>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// `BEGIN` was not sent.
+    Lazy,
+    /// In a transaction; dropping now closes the connection.
+    Dirty,
+    /// `COMMIT` or `ROLLBACK` was answered.
+    Clean,
+}
+
+struct Deferred {
+    sql: String,
+    params: Params,
+}
+
+impl<'s, Kind> Tx<'s, Kind> {
+    pub(super) fn lazy(
+        db: Database,
+        tenant: Option<TenantId>,
+        deadline: Instant,
+        scope: &'s mut Scope,
+    ) -> Self {
+        Self {
+            origin: scope.origin(),
+            after_commit: None,
+            db,
+            tenant,
+            deadline,
+            lease: None,
+            state: State::Lazy,
+            deferred: Vec::new(),
+            scope: PhantomData,
+            kind: PhantomData,
+        }
+    }
+
+    /// Runs a statement and returns its rows; the first one carries `BEGIN` and the tenant in the same flush.
+    ///
+    /// # Errors
+    /// Any [`DbError`]; the transaction is then broken, and dropping it closes its connection.
+    pub async fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, DbError> {
+        self.connect().await?;
+        let deadline = self.deadline;
+        let opening = self.state == State::Lazy;
+        let tenant = self.tenant.map(tenant_text);
+        let client = client(&self.lease)?;
+        let work = async {
+            let statement = prepare(client, sql).await?;
+            let set = match &tenant {
+                Some(_) if opening => Some(prepare(client, SET_TENANT).await?),
+                _ => None,
+            };
+            self.state = State::Dirty;
+            let mut flush = Flush::default();
+            if opening {
+                flush.push(begin(client));
+            }
+            if let (Some(set), Some(tenant)) = (&set, &tenant) {
+                flush.push(async move { run(client, set, &[tenant]).await });
+            }
+            flush.push(run(client, &statement, params));
+            flush.send().await.into_iter().collect::<Result<Vec<_>, _>>()
+        };
+        let mut results = within(deadline, work).await??;
+        Ok(results.pop().unwrap_or_default())
+    }
+
+    /// Like [`Tx::query`], for at most one row.
+    ///
+    /// # Errors
+    /// As [`Tx::query`]; more than one row is [`DbError::Unexpected`].
+    pub async fn query_opt(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, DbError> {
+        let mut rows = self.query(sql, params).await?;
+        match rows.len() {
+            0 | 1 => Ok(rows.pop()),
+            n => Err(DbError::Unexpected(format!(
+                "{n} rows where at most one was expected"
+            ))),
+        }
+    }
+
+    /// A read in a single flush: `BEGIN`, tenant, statement, `COMMIT`. Ends the transaction.
+    ///
+    /// # Errors
+    /// As [`Tx::query`].
+    pub async fn read(mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, DbError> {
+        self.connect().await?;
+        let deadline = self.deadline;
+        let tenant = self.tenant.map(tenant_text);
+        let opening = self.state == State::Lazy;
+        let client = client(&self.lease)?;
+        let work = async {
+            let statement = prepare(client, sql).await?;
+            let set = match &tenant {
+                Some(_) if opening => Some(prepare(client, SET_TENANT).await?),
+                _ => None,
+            };
+            self.state = State::Dirty;
+            // Written out, not as a `Flush`: this is the hottest path, and `join!` polls in this order unboxed.
+            let begin = async {
+                if opening {
+                    simple(client, "begin").await
+                } else {
+                    Ok(())
+                }
+            };
+            let set = async {
+                match (&set, &tenant) {
+                    (Some(set), Some(tenant)) => run(client, set, &[tenant]).await.map(|_| ()),
+                    _ => Ok(()),
+                }
+            };
+            let (begun, set, rows, committed) = futures::join!(
+                begin,
+                set,
+                run(client, &statement, params),
+                simple(client, "commit")
+            );
+            if committed.is_ok() {
+                self.state = State::Clean;
+            }
+            begun.and(set)?;
+            let rows = rows?;
+            committed.map(|()| rows)
+        };
+        within(deadline, work).await?
+    }
+
+    /// Adds a statement to the next flush: it runs with [`Tx::commit`] (or [`Tx::flush`]), in the order of the calls.
+    pub fn defer(&mut self, sql: impl Into<String>, params: Params) {
+        self.deferred.push(Deferred {
+            sql: sql.into(),
+            params,
+        });
+    }
+
+    /// Sends the deferred statements now, keeping the transaction open; returns each one's rows.
+    ///
+    /// # Errors
+    /// The first statement's that failed.
+    pub async fn flush(&mut self) -> Result<Vec<Vec<Row>>, DbError> {
+        if self.deferred.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.send_deferred(false).await
+    }
+
+    /// Sends the deferred statements and `COMMIT` in one flush; returns each deferred statement's rows.
+    ///
+    /// # Errors
+    /// The first statement's that failed: then nothing was committed. An error of the `COMMIT` itself (a broken
+    /// connection) leaves the outcome unknown, as with every database.
+    pub async fn commit(mut self) -> Result<Vec<Vec<Row>>, DbError> {
+        if self.state == State::Lazy && self.deferred.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.send_deferred(true).await?;
+        if let Some(hook) = self.after_commit {
+            hook();
+        }
+        Ok(rows)
+    }
+
+    /// Runs `hook` once the commit has been confirmed, such as to wake who waits for new events.
+    pub fn after_commit(&mut self, hook: fn()) {
+        self.after_commit = Some(hook);
+    }
+
+    /// On whose behalf this transaction works.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// When the transaction must be done.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Ends the transaction without its changes and keeps the connection. For refusals that are expected.
+    pub async fn rollback(mut self) {
+        self.deferred.clear();
+        if self.state != State::Dirty {
+            self.state = State::Clean;
+            return;
+        }
+        let deadline = self.deadline.max(Instant::now() + Duration::from_millis(200));
+        if let Ok(client) = client(&self.lease)
+            && matches!(within(deadline, simple(client, "rollback")).await, Ok(Ok(())))
+        {
+            self.state = State::Clean;
+        }
+    }
+
+    /// Marks a point to return to; for consumers, where one event's failure must not undo the others.
+    ///
+    /// # Errors
+    /// As [`Tx::query`].
+    pub async fn savepoint(&mut self) -> Result<(), DbError> {
+        self.command("savepoint stoa").await
+    }
+
+    /// Undoes everything since [`Tx::savepoint`], deferred statements included.
+    ///
+    /// # Errors
+    /// As [`Tx::query`].
+    pub async fn rollback_to_savepoint(&mut self) -> Result<(), DbError> {
+        self.deferred.clear();
+        self.command("rollback to savepoint stoa").await
+    }
+
+    async fn command(&mut self, sql: &'static str) -> Result<(), DbError> {
+        if self.state == State::Lazy {
+            self.query("select 1", &[]).await?;
+        }
+        let client = client(&self.lease)?;
+        within(self.deadline, simple(client, sql)).await?
+    }
+
+    async fn send_deferred(&mut self, commit: bool) -> Result<Vec<Vec<Row>>, DbError> {
+        self.connect().await?;
+        let deferred = std::mem::take(&mut self.deferred);
+        let deadline = self.deadline;
+        let opening = self.state == State::Lazy;
+        let tenant = self.tenant.map(tenant_text).filter(|_| opening);
+        let client = client(&self.lease)?;
+        let state = &mut self.state;
+        let work = async {
+            let mut statements = Vec::with_capacity(deferred.len());
+            for Deferred { sql, .. } in &deferred {
+                statements.push(prepare(client, sql).await?);
+            }
+            let set = match &tenant {
+                Some(_) => Some(prepare(client, SET_TENANT).await?),
+                None => None,
+            };
+            *state = State::Dirty;
+            let mut flush = Flush::default();
+            let mut preamble = 0;
+            if opening {
+                flush.push(begin(client));
+                preamble += 1;
+            }
+            if let (Some(set), Some(tenant)) = (&set, &tenant) {
+                flush.push(async move { run(client, set, &[tenant]).await });
+                preamble += 1;
+            }
+            for (statement, Deferred { params, .. }) in statements.iter().zip(&deferred) {
+                flush.push(async move {
+                    let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| &**p as _).collect();
+                    run(client, statement, &params).await
+                });
+            }
+            if commit {
+                flush.push(async move { simple(client, "commit").await.map(|()| Vec::new()) });
+            }
+            let results = flush.send().await;
+            if commit && matches!(results.last(), Some(Ok(_))) {
+                // Answered, be it as ROLLBACK after a failed statement: the session is idle again.
+                *state = State::Clean;
+            }
+            let mut rows = all_or_cause(results)?;
+            if commit {
+                rows.pop();
+            }
+            Ok(rows.split_off(preamble.min(rows.len())))
+        };
+        within(deadline, work).await?
+    }
+
+    async fn connect(&mut self) -> Result<(), DbError> {
+        if self.lease.is_none() {
+            self.lease = Some(self.db.lease(self.tenant, self.deadline).await?);
+        }
+        Ok(())
+    }
+}
+
+impl Tx<'_, Tenant> {
+    /// Moves the open transaction to another event's tenant. For the log's consumers, whose batches span tenants;
+    /// an architecture test refuses it elsewhere.
+    pub fn enter(&mut self, envelope: &crate::scope::Envelope) {
+        self.tenant = Some(envelope.tenant);
+        self.origin = Origin {
+            actor: Actor::System(envelope.handler.to_owned()),
+            correlation: envelope.correlation,
+            causation: Some(envelope.event),
+            traceparent: envelope.traceparent.as_deref().map(Arc::from),
+        };
+        if self.state == State::Dirty {
+            self.defer(SET_TENANT, vec![Box::new(tenant_text(envelope.tenant))]);
+        }
+    }
+
+    /// The tenant whose rows this transaction sees.
+    #[must_use]
+    pub fn tenant(&self) -> Uuid {
+        self.tenant.map_or_else(Uuid::nil, TenantId::uuid)
+    }
+}
+
+impl<Kind> Drop for Tx<'_, Kind> {
+    fn drop(&mut self) {
+        if self.state == State::Dirty
+            && let Some(lease) = self.lease.take()
+        {
+            metrics::counter!("stoa_db_connections_discarded_total", "role" => self.db.role().to_owned())
+                .increment(1);
+            // Out of the pool, then closed: the server rolls back.
+            drop(Object::take(lease.object));
+        }
+    }
+}
+
+/// Statements that are sent together: each future's first poll queues its messages, in the order of the pushes.
+#[derive(Default)]
+struct Flush<'f> {
+    parts: Vec<MaybeDone<BoxFuture<'f, Result<Vec<Row>, DbError>>>>,
+}
+
+impl<'f> Flush<'f> {
+    fn push(&mut self, part: impl Future<Output = Result<Vec<Row>, DbError>> + Send + 'f) {
+        self.parts.push(maybe_done(part.boxed()));
+    }
+
+    async fn send(mut self) -> Vec<Result<Vec<Row>, DbError>> {
+        std::future::poll_fn(move |context| {
+            let mut waiting = false;
+            for part in &mut self.parts {
+                waiting |= Pin::new(part).poll(context).is_pending();
+            }
+            if waiting {
+                return Poll::Pending;
+            }
+            Poll::Ready(
+                self.parts
+                    .iter_mut()
+                    .filter_map(|part| Pin::new(part).take_output())
+                    .collect(),
+            )
+        })
+        .await
+    }
+}
+
+fn all_or_cause(results: Vec<Result<Vec<Row>, DbError>>) -> Result<Vec<Vec<Row>>, DbError> {
+    let mut rows = Vec::with_capacity(results.len());
+    let mut cause: Option<DbError> = None;
+    for result in results {
+        match result {
+            Ok(r) => rows.push(r),
+            Err(e) if cause.as_ref().is_none_or(DbError::is_consequence) => cause = Some(e),
+            Err(_) => {}
+        }
+    }
+    cause.map_or(Ok(rows), Err)
+}
+
+fn client(lease: &Option<Lease>) -> Result<&Object, DbError> {
+    lease
+        .as_ref()
+        .map(|l| &l.object)
+        .ok_or_else(|| DbError::Unexpected("a transaction without connection".into()))
+}
+
+fn tenant_text(tenant: TenantId) -> String {
+    tenant.to_string()
+}
+
+async fn begin(client: &Object) -> Result<Vec<Row>, DbError> {
+    simple(client, "begin").await.map(|()| Vec::new())
+}
+
+async fn simple(client: &Object, sql: &'static str) -> Result<(), DbError> {
+    client
+        .batch_execute(sql)
+        .await
+        .map_err(|e| DbError::from_driver(sql, e))
+}
+
+async fn prepare(client: &Object, sql: &str) -> Result<tokio_postgres::Statement, DbError> {
+    client
+        .prepare_cached(sql)
+        .await
+        .map_err(|e| DbError::from_driver("preparing a statement", e))
+}
+
+async fn run(
+    client: &Object,
+    statement: &tokio_postgres::Statement,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, DbError> {
+    client
+        .query(statement, params)
+        .await
+        .map_err(|e| DbError::from_driver("running a statement", e))
+}
+
+async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, DbError> {
+    let start = Instant::now();
+    tokio::time::timeout_at(deadline, work)
+        .await
+        .map_err(|_| DbError::Timeout(start.elapsed()))
+}

@@ -1,0 +1,120 @@
+//! OpenAPI from the handlers' own signatures, and from it the seeded endpoint rules: one source for both.
+
+use aide::axum::ApiRouter;
+use aide::generate::GenContext;
+use aide::openapi::{MediaType, OpenApi, Operation, ReferenceOr, Response, SchemaObject};
+use stoa_policy::{EndpointRule, Requirement};
+use uuid::Uuid;
+
+/// The operation's extension that names its permission.
+pub const PERMISSION: &str = "x-stoa-permission";
+/// The operation's extension of an endpoint for any signed-in caller.
+pub const AUTHENTICATED: &str = "x-stoa-authenticated";
+/// The operation's extension of an endpoint for everybody.
+pub const PUBLIC: &str = "x-stoa-public";
+
+/// The OpenAPI part of a service's routes.
+#[must_use]
+pub fn describe<S: Clone + Send + Sync + 'static>(routes: ApiRouter<S>) -> OpenApi {
+    aide::generate::on_error(|error| tracing::debug!(%error, "openapi"));
+    aide::generate::extract_schemas(true);
+    let mut api = OpenApi::default();
+    let _router = routes.finish_api(&mut api);
+    api
+}
+
+/// The endpoint rules that the operations ask for. An operation without a marker gets none, and stays denied.
+#[must_use]
+pub fn endpoint_rules(api: &OpenApi) -> Vec<EndpointRule> {
+    let mut rules = Vec::new();
+    for (path, item) in operations(api) {
+        for (method, operation) in item {
+            let Some(requirement) = requirement(operation) else {
+                continue;
+            };
+            rules.push(EndpointRule {
+                // The name of the endpoint decides the id, so that seeding twice changes nothing.
+                id: stable_id(&format!("{method} {path}")),
+                pattern: path.clone(),
+                methods: vec![method.to_owned()],
+                requirement,
+            });
+        }
+    }
+    rules
+}
+
+/// Every path with its operations by method in upper case.
+pub fn operations(api: &OpenApi) -> Vec<(String, Vec<(&'static str, &Operation)>)> {
+    let Some(paths) = &api.paths else {
+        return Vec::new();
+    };
+    paths
+        .paths
+        .iter()
+        .filter_map(|(path, item)| match item {
+            ReferenceOr::Item(item) => {
+                let all = [
+                    ("GET", &item.get),
+                    ("POST", &item.post),
+                    ("PUT", &item.put),
+                    ("PATCH", &item.patch),
+                    ("DELETE", &item.delete),
+                    ("HEAD", &item.head),
+                    ("OPTIONS", &item.options),
+                ];
+                Some((
+                    path.clone(),
+                    all.into_iter()
+                        .filter_map(|(m, o)| o.as_ref().map(|o| (m, o)))
+                        .collect(),
+                ))
+            }
+            ReferenceOr::Reference { .. } => None,
+        })
+        .collect()
+}
+
+fn requirement(operation: &Operation) -> Option<Requirement> {
+    if let Some(permission) = operation.extensions.get(PERMISSION).and_then(|v| v.as_str()) {
+        return Some(Requirement::Permission(permission.to_owned()));
+    }
+    if operation.extensions.contains_key(AUTHENTICATED) {
+        return Some(Requirement::Authenticated);
+    }
+    operation
+        .extensions
+        .contains_key(PUBLIC)
+        .then_some(Requirement::Public)
+}
+
+/// A UUIDv8 (RFC 9562, section 5.8) from a name: the first 16 bytes of its SHA-256.
+#[must_use]
+pub fn stable_id(name: &str) -> Uuid {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(name.as_bytes());
+    let mut bytes = [0u8; 16];
+    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// A response whose body is problem details.
+pub fn problem_response(ctx: &mut GenContext, description: &str) -> Response {
+    let schema = ctx.schema.subschema_for::<crate::Problem>();
+    let mut response = Response {
+        description: description.to_owned(),
+        ..Response::default()
+    };
+    response.content.insert(
+        "application/problem+json".to_owned(),
+        MediaType {
+            schema: Some(SchemaObject {
+                json_schema: schema,
+                external_docs: None,
+                example: None,
+            }),
+            ..MediaType::default()
+        },
+    );
+    response
+}

@@ -1,0 +1,194 @@
+//! [`Scope`]: on whose behalf, in which tenant and until when a unit of work runs.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use stoa_types::{TenantId, UserId};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind", content = "id")]
+pub enum Actor {
+    /// A signed-in user.
+    User(UserId),
+    /// Stoa itself, by the name of the system scope.
+    System(String),
+}
+
+impl Actor {
+    /// The user, when a person acts.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::User(id) => Some(*id),
+            Self::System(_) => None,
+        }
+    }
+}
+
+/// The name under which Stoa acts on its own behalf, such as `identity.login`.
+///
+/// A service lists the names that it mints in [`Service::system_scopes`](crate::Service); the part before the dot
+/// is the service, and a callee refuses a name whose service is not the mTLS peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SystemScope(&'static str);
+
+impl SystemScope {
+    /// Names a system scope. Use it in a constant that says why the scope exists.
+    #[must_use]
+    pub const fn named(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The name, for logs and for the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+
+    /// A scope in `tenant` with `budget` from now. `TenantId(Uuid::nil())` is no tenant: row-level security shows
+    /// it nothing.
+    #[must_use]
+    pub fn scope(self, tenant: TenantId, budget: Duration) -> Scope {
+        Scope {
+            tenant,
+            actor: Actor::System(self.0.to_owned()),
+            deadline: Instant::now() + budget,
+            correlation: stoa_types::new_id(),
+            causation: None,
+            traceparent: None,
+        }
+    }
+
+    /// A scope without a tenant, for calls and tables that no tenant owns.
+    #[must_use]
+    pub fn global(self, budget: Duration) -> Scope {
+        self.scope(TenantId(Uuid::nil()), budget)
+    }
+}
+
+/// The envelope of an event or a job, from which its handler's scope is made.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// The tenant that the event belongs to.
+    pub tenant: TenantId,
+    /// The consumer that handles it, as `service.consumer`.
+    pub handler: &'static str,
+    /// The event's id, which becomes the causation of what the handler does.
+    pub event: Uuid,
+    /// The correlation that the event carries on.
+    pub correlation: Uuid,
+    /// The W3C trace context that the event carries on.
+    pub traceparent: Option<String>,
+}
+
+/// A unit of work's authority: tenant, actor, deadline and what it follows from.
+///
+/// Neither `Clone` nor constructible outside the kernel's few doors (see the crate's documentation).
+#[derive(Debug)]
+pub struct Scope {
+    tenant: TenantId,
+    actor: Actor,
+    deadline: Instant,
+    correlation: Uuid,
+    causation: Option<Uuid>,
+    traceparent: Option<Arc<str>>,
+}
+
+impl Scope {
+    /// The scope of an authenticated request. Only [`crate::request`] and the mesh's server make one.
+    pub(crate) fn new(
+        tenant: TenantId,
+        actor: Actor,
+        deadline: Instant,
+        correlation: Uuid,
+        traceparent: Option<Arc<str>>,
+    ) -> Self {
+        Self {
+            tenant,
+            actor,
+            deadline,
+            correlation,
+            causation: None,
+            traceparent,
+        }
+    }
+
+    /// The same authority for a callee, with the call's own deadline. Only the mesh makes one.
+    pub(crate) fn for_callee(&self, deadline: Instant) -> Self {
+        Self {
+            tenant: self.tenant,
+            actor: self.actor.clone(),
+            deadline,
+            correlation: self.correlation,
+            causation: self.causation,
+            traceparent: self.traceparent.clone(),
+        }
+    }
+
+    /// The scope in which the handler of an event or a job works.
+    #[must_use]
+    pub fn from_envelope(envelope: &Envelope, budget: Duration) -> Self {
+        Self {
+            tenant: envelope.tenant,
+            actor: Actor::System(envelope.handler.to_owned()),
+            deadline: Instant::now() + budget,
+            correlation: envelope.correlation,
+            causation: Some(envelope.event),
+            traceparent: envelope.traceparent.as_deref().map(Arc::from),
+        }
+    }
+
+    pub(crate) fn origin(&self) -> crate::db::Origin {
+        crate::db::Origin {
+            actor: self.actor.clone(),
+            correlation: self.correlation,
+            causation: self.causation,
+            traceparent: self.traceparent.clone(),
+        }
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The acting user; `None` when Stoa acts by itself.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        self.actor.user()
+    }
+
+    /// When the work must be done; every wait inside is bounded by it.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The id that joins everything that one outside request led to.
+    #[must_use]
+    pub fn correlation(&self) -> Uuid {
+        self.correlation
+    }
+
+    /// The event that this work answers, when it answers one.
+    #[must_use]
+    pub fn causation(&self) -> Option<Uuid> {
+        self.causation
+    }
+
+    /// The W3C `traceparent` to hand on.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+}

@@ -1,0 +1,3 @@
+//! What tests and benchmarks need to run against real servers. Never a dependency of anything that ships.
+
+pub mod postgres;

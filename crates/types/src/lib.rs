@@ -1,0 +1,12 @@
+//! The vocabulary that every crate shares: typed ids, list pages and cursors. No I/O.
+//!
+//! Keep this crate small: a type belongs here only when at least two services exchange it.
+
+mod id;
+mod page;
+
+pub use id::{
+    ActivityId, AssignmentId, BranchId, CustomerId, EventId, GrantId, OrganizationId, RoleId, RuleId,
+    TenantId, UserId, new_id,
+};
+pub use page::{Cursor, CursorError, MAX_LIMIT, Page};
