@@ -1,1 +1,9 @@
-//! Placeholder.
+//! The binary `stoa`: which services there are, and how a process runs some or all of them.
+
+pub mod admin;
+pub mod cli;
+pub mod demo;
+pub mod migrate;
+pub mod serve;
+pub mod services;
+pub mod up;

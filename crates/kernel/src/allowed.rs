@@ -40,11 +40,17 @@ macro_rules! permissions {
 pub struct Allowed<P> {
     /// On whose behalf the handler works.
     pub scope: Scope,
+    /// On which rows. A field of its own, so that a row can be judged while a transaction borrows the scope.
+    pub rights: Rights<P>,
+}
+
+/// The rows on which the caller holds `P`.
+pub struct Rights<P> {
     caller: Caller,
     permission: PhantomData<P>,
 }
 
-impl<P: Permission> Allowed<P> {
+impl<P: Permission> Rights<P> {
     /// Which rows the caller may touch with `P`, narrowed (never widened) to `narrow`.
     #[must_use]
     pub fn rows(&self, narrow: Option<DataScope>) -> RowFilter {
@@ -72,10 +78,49 @@ impl<P: Permission> Allowed<P> {
         Err(Problem::not_found(what))
     }
 
+    /// Whether the caller may do `P` to a row as it will be: what is created, or how an update leaves it.
+    ///
+    /// # Errors
+    /// 403, also when the row would be out of sight: the caller proposed it.
+    pub fn to_become(&self, row: &dyn Attributes) -> Result<(), Problem> {
+        if self.caller.decide(P::NAME, Some(row)).allowed {
+            return Ok(());
+        }
+        Err(self.caller.refusal(P::NAME, Some(row)))
+    }
+
     /// The caller's view of the policy, for decisions beyond `P`.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+}
+
+impl<P: Permission> Allowed<P> {
+    /// As [`Rights::rows`].
+    #[must_use]
+    pub fn rows(&self, narrow: Option<DataScope>) -> RowFilter {
+        self.rights.rows(narrow)
+    }
+
+    /// As [`Rights::rows_of`].
+    #[must_use]
+    pub fn rows_of<Q: Permission>(&self) -> RowFilter {
+        self.rights.rows_of::<Q>()
+    }
+
+    /// As [`Rights::on`].
+    ///
+    /// # Errors
+    /// The 404 or 403 to answer with.
+    pub fn on<Visible: Permission>(&self, row: &dyn Attributes, what: &str) -> Result<(), Problem> {
+        self.rights.on::<Visible>(row, what)
+    }
+
+    /// As [`Rights::caller`].
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        self.rights.caller()
     }
 }
 
@@ -96,8 +141,10 @@ impl<S: Send + Sync, P: Permission> FromRequestParts<S> for Allowed<P> {
             .ok_or_else(|| Problem::unauthenticated("send an access token as Bearer"))?;
         Ok(Self {
             scope,
-            caller,
-            permission: PhantomData,
+            rights: Rights {
+                caller,
+                permission: PhantomData,
+            },
         })
     }
 }

@@ -46,6 +46,9 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// How long a graceful shutdown may drain, in milliseconds.
     pub drain_timeout_ms: u64,
+    /// Whether routes may lead to loopback, private and link-local addresses. Any tenant's administrator makes routes,
+    /// so allow it only where tenants may reach what this host reaches.
+    pub private_upstreams: bool,
 }
 
 impl Default for Server {
@@ -57,6 +60,7 @@ impl Default for Server {
             request_timeout_ms: 10_000,
             max_body_bytes: 1 << 20,
             drain_timeout_ms: 10_000,
+            private_upstreams: false,
         }
     }
 }

@@ -133,7 +133,18 @@ impl Decisions {
         })
     }
 
-    /// What the platform asks of an anonymous request: a tenant's own rules hold only for its signed-in callers.
+    /// The platform's rule for an anonymous request: a tenant's own rules hold only for its signed-in callers. `None`
+    /// is denied.
+    ///
+    /// # Errors
+    /// As [`Decisions::caller`].
+    pub async fn anonymous_rule(&self, method: &str, path: &str) -> Result<Option<CompiledRule>, Problem> {
+        self.check_fresh()?;
+        let platform = self.platform().await?;
+        Ok(platform.rules.decide(method, path).cloned())
+    }
+
+    /// What the platform asks of an anonymous request; see [`Decisions::anonymous_rule`].
     ///
     /// # Errors
     /// As [`Decisions::caller`].
@@ -142,12 +153,8 @@ impl Decisions {
         method: &str,
         path: &str,
     ) -> Result<Option<Requirement>, Problem> {
-        self.check_fresh()?;
-        let platform = self.platform().await?;
-        Ok(platform
-            .rules
-            .decide(method, path)
-            .map(|rule| rule.requirement.clone()))
+        let rule = self.anonymous_rule(method, path).await?;
+        Ok(rule.map(|rule| rule.requirement))
     }
 
     /// How long ago the access service confirmed this replica; `None` before the first time.

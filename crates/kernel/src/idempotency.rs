@@ -8,7 +8,7 @@
 mod store;
 
 use crate::clock::Clock;
-use crate::db::{Database, DbError, TenantTx};
+use crate::db::{Database, DbError, Row, TenantTx};
 use crate::openapi::problem_response;
 use crate::problem::Problem;
 use crate::scope::Scope;
@@ -117,9 +117,28 @@ impl<'a> Command<'a> {
     /// # Errors
     /// 409 while the same key is running, 422 when it came with another body.
     pub async fn begin<'s>(&self, db: &Database, scope: &'s mut Scope) -> Result<Begun<'s>, Problem> {
+        let (begun, _) = self.begin_with(db, scope, |_| {}).await?;
+        Ok(begun)
+    }
+
+    /// As [`Command::begin`], and runs what `first` defers in the same flush: the statements that lock and read what
+    /// the command is about. Returns each one's rows, also with a replay, so that it can be authorised again.
+    ///
+    /// The locks are taken before the key's row is looked for: who waited for a row sees what its holder did.
+    ///
+    /// # Errors
+    /// As [`Command::begin`].
+    pub async fn begin_with<'s>(
+        &self,
+        db: &Database,
+        scope: &'s mut Scope,
+        first: impl FnOnce(&mut TenantTx<'s>),
+    ) -> Result<(Begun<'s>, Vec<Vec<Row>>), Problem> {
         let mut tx = db.begin(scope);
+        first(&mut tx);
         let Some(key) = &self.key else {
-            return Ok(Begun::Fresh(tx));
+            let rows = tx.flush().await?;
+            return Ok((Begun::Fresh(tx), rows));
         };
         let lock = self.lock_id(tx.tenant(), key);
         tx.defer(store::LOCK, crate::params![lock]);
@@ -132,8 +151,9 @@ impl<'a> Command<'a> {
                 self.clock.now()
             ],
         );
-        let mut results = tx.flush().await?.into_iter();
-        let locked = results.next().and_then(|rows| rows.into_iter().next());
+        let mut rows = tx.flush().await?;
+        let found = rows.pop().and_then(|rows| rows.into_iter().next());
+        let locked = rows.pop().and_then(|rows| rows.into_iter().next());
         let locked: bool = locked
             .map_or(Ok(false), |row| row.try_get(0))
             .map_err(DbError::from)?;
@@ -144,11 +164,11 @@ impl<'a> Command<'a> {
                 "a request with this Idempotency-Key is still running; repeat it in a moment",
             ));
         }
-        let Some(row) = results.next().and_then(|rows| rows.into_iter().next()) else {
-            return Ok(Begun::Fresh(tx));
+        let Some(found) = found else {
+            return Ok((Begun::Fresh(tx), rows));
         };
         tx.rollback().await;
-        let stored = store::Stored::read(&row)?;
+        let stored = store::Stored::read(&found)?;
         if stored.hash != self.hash {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -157,7 +177,7 @@ impl<'a> Command<'a> {
                 "the same key came with another body before; use a new key for a new request",
             ));
         }
-        Ok(Begun::Replay(stored.response()))
+        Ok((Begun::Replay(stored.response()), rows))
     }
 
     /// Records the answer and commits, in one flush with everything deferred before.

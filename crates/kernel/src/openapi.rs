@@ -3,7 +3,9 @@
 use aide::axum::ApiRouter;
 use aide::generate::GenContext;
 use aide::openapi::{MediaType, OpenApi, Operation, ReferenceOr, Response, SchemaObject};
-use stoa_policy::{EndpointRule, Requirement};
+use stoa_policy::EndpointRule;
+
+pub use stoa_policy::Requirement;
 use uuid::Uuid;
 
 /// The operation's extension that names its permission.

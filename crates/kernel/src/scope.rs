@@ -28,6 +28,16 @@ impl Actor {
     }
 }
 
+/// A user's id, or a system scope's name: what `created_by` and `updated_by` hold.
+impl std::fmt::Display for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(id) => id.fmt(f),
+            Self::System(name) => f.write_str(name),
+        }
+    }
+}
+
 /// The name under which Stoa acts on its own behalf, such as `identity.login`.
 ///
 /// A service lists the names that it mints in [`Service::system_scopes`](crate::Service); the part before the dot

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::folder::Folder;
+use crate::folder::{Folder, FolderLock};
 use crate::log::Log;
 use crate::owner::Owner;
 use crate::process::Process;
@@ -42,7 +42,7 @@ pub struct Cluster {
     port: u16,
     password: String,
     major: u32,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl Cluster {

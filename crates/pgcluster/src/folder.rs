@@ -70,8 +70,8 @@ impl Folder {
         owner.own(&self.root)
     }
 
-    /// Locks the folder for this process, for as long as the file is open.
-    pub(crate) fn lock(&self) -> Result<File, Error> {
+    /// Locks the folder for this process until the lock is dropped.
+    pub(crate) fn lock(&self) -> Result<FolderLock, Error> {
         let path = self.root.join("cluster.lock");
         let mut file = OpenOptions::new()
             .read(true)
@@ -92,7 +92,7 @@ impl Folder {
             writeln!(file, "{}", std::process::id())
         };
         note(&mut file).map_err(Error::io("write", &path))?;
-        Ok(file)
+        Ok(FolderLock(file))
     }
 
     /// The superuser's password: the stored one, else a new one if there is no database yet that needs the old.
@@ -166,6 +166,19 @@ impl Folder {
     }
 }
 
+/// The lock on a data folder.
+#[derive(Debug)]
+pub(crate) struct FolderLock(File);
+
+impl Drop for FolderLock {
+    /// Closing alone would not do: a child that another thread has forked holds a copy until its exec.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the data folder was not unlocked");
+        }
+    }
+}
+
 /// Makes a folder for the owner alone; an existing one is taken over.
 pub(crate) fn private_dir(path: &Path, owner: &Owner) -> Result<(), Error> {
     match DirBuilder::new().mode(0o700).create(path) {
@@ -176,4 +189,20 @@ pub(crate) fn private_dir(path: &Path, owner: &Owner) -> Result<(), Error> {
     fs::set_permissions(path, Permissions::from_mode(0o700))
         .map_err(Error::io("restrict the permissions of", path))?;
     owner.own(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_released_lock_is_free_although_a_forked_child_still_has_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let lock = folder.lock().unwrap();
+        let _copy = lock.0.try_clone().unwrap();
+        assert!(matches!(folder.lock(), Err(Error::InUse { .. })));
+        drop(lock);
+        folder.lock().unwrap();
+    }
 }

@@ -219,7 +219,11 @@ async fn a_lock_file_that_names_a_stranger_does_not_stop_the_start() {
     // The id was given out again, to a process of the same user: PostgreSQL would take it for a server.
     let owner = fs::metadata(data.join("pg")).unwrap();
     let mut command = Command::new("sleep");
-    command.arg("600").current_dir("/");
+    command
+        .arg("60")
+        .current_dir("/")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     if nix::unistd::geteuid().is_root() {
         use std::os::unix::process::CommandExt;
         command.uid(owner.uid()).gid(owner.gid());

@@ -24,7 +24,7 @@ pub enum DbError {
     #[error("a concurrent change got in the way ({0})")]
     Contention(String),
     /// Anything else: a defect in Stoa or its schema.
-    #[error("database error while {doing}: {source}")]
+    #[error("database error while {doing}: {}", describe(source))]
     Failed {
         /// What was being done.
         doing: &'static str,
@@ -87,6 +87,15 @@ impl DbError {
     pub(crate) fn is_consequence(&self) -> bool {
         matches!(self, Self::Failed { source, .. }
             if source.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION))
+    }
+}
+
+/// The driver's own text is only "db error"; the server's message says what happened.
+pub(super) fn describe(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(db), _) => db.message().to_owned(),
+        (None, Some(cause)) => format!("{error}: {cause}"),
+        (None, None) => error.to_string(),
     }
 }
 

@@ -6,11 +6,13 @@
 mod error;
 mod listen;
 mod pool;
+mod select;
 mod tx;
 
 pub use error::DbError;
 pub use listen::Listener;
 pub use pool::{ConnectOptions, Database, Pools};
+pub use select::Select;
 pub use tx::{Origin, Params, SystemTx, TenantTx, Tx};
 
 /// A row of a result; read it with `try_get`.

@@ -190,7 +190,7 @@ impl Database {
         };
         let object = match tokio::time::timeout_at(deadline, self.inner.pool.get()).await {
             Ok(Ok(object)) => object,
-            Ok(Err(PoolError::Backend(e))) => return Err(DbError::Unavailable(describe(&e))),
+            Ok(Err(PoolError::Backend(e))) => return Err(DbError::Unavailable(super::error::describe(&e))),
             Ok(Err(e)) => return Err(DbError::Unavailable(e.to_string())),
             Err(_) => {
                 return Err(DbError::Unavailable(
@@ -232,12 +232,5 @@ impl Database {
                 .shares
                 .retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
         }
-    }
-}
-
-fn describe(error: &tokio_postgres::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }

@@ -73,6 +73,13 @@ enum State {
     Clean,
 }
 
+/// Whether a statement stays prepared on its connection.
+#[derive(Clone, Copy)]
+enum Keep {
+    Prepared,
+    Nothing,
+}
+
 struct Deferred {
     sql: String,
     params: Params,
@@ -152,14 +159,38 @@ impl<'s, Kind> Tx<'s, Kind> {
     ///
     /// # Errors
     /// As [`Tx::query`].
-    pub async fn read(mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, DbError> {
+    pub async fn read(self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, DbError> {
+        self.read_as(sql, params, Keep::Prepared).await
+    }
+
+    /// Like [`Tx::read`], for statements that users compose: it costs a round trip more, because the statement is not
+    /// kept prepared, so that the number of shapes cannot fill the server's memory.
+    ///
+    /// # Errors
+    /// As [`Tx::query`].
+    pub async fn read_once(self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, DbError> {
+        self.read_as(sql, params, Keep::Nothing).await
+    }
+
+    async fn read_as(
+        mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        keep: Keep,
+    ) -> Result<Vec<Row>, DbError> {
         self.connect().await?;
         let deadline = self.deadline;
         let tenant = self.tenant.map(tenant_text);
         let opening = self.state == State::Lazy;
         let client = client(&self.lease)?;
         let work = async {
-            let statement = prepare(client, sql).await?;
+            let statement = match keep {
+                Keep::Prepared => prepare(client, sql).await?,
+                Keep::Nothing => client
+                    .prepare(sql)
+                    .await
+                    .map_err(|e| DbError::from_driver("preparing a statement", e))?,
+            };
             let set = match &tenant {
                 Some(_) if opening => Some(prepare(client, SET_TENANT).await?),
                 _ => None,

@@ -85,6 +85,83 @@ impl aide::OperationInput for IfMatch {
     }
 }
 
+/// The versions that the client has already (RFC 9110, section 13.1.2); a read of one of them answers 304.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IfNoneMatch(Option<String>);
+
+impl IfNoneMatch {
+    /// Whether the client has `version`. The comparison is weak, as the RFC asks.
+    #[must_use]
+    pub fn has(&self, version: i64) -> bool {
+        let Some(tags) = &self.0 else { return false };
+        tags.split(',').map(str::trim).any(|tag| {
+            let tag = tag.strip_prefix("W/").unwrap_or(tag);
+            let number = tag.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
+            tag == "*" || number.and_then(|t| t.parse().ok()) == Some(version)
+        })
+    }
+
+    /// The record, or 304 when the client has it.
+    pub fn answer<T>(&self, version: i64, body: T) -> Conditional<T> {
+        if self.has(version) {
+            return Conditional::NotModified(version);
+        }
+        Conditional::Fresh(Versioned { version, body })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let tags = parts.headers.get(header::IF_NONE_MATCH);
+        Ok(Self(tags.and_then(|t| t.to_str().ok()).map(str::to_owned)))
+    }
+}
+
+impl aide::OperationInput for IfNoneMatch {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        crate::http::layer::header_parameter(
+            ctx,
+            operation,
+            "If-None-Match",
+            "The ETag of the version that the client has; answered with 304 while it is current",
+            false,
+        );
+    }
+
+    fn inferred_early_responses(
+        _ctx: &mut GenContext,
+        _operation: &mut Operation,
+    ) -> Vec<(Option<u16>, ApiResponse)> {
+        let response = ApiResponse {
+            description: "The client's version is current".to_owned(),
+            ..ApiResponse::default()
+        };
+        vec![(Some(304), response)]
+    }
+}
+
+/// The answer to a conditional read.
+#[derive(Debug, Clone, Copy)]
+pub enum Conditional<T> {
+    /// The record: 200 with an ETag.
+    Fresh(Versioned<T>),
+    /// The client has this version: 304.
+    NotModified(i64),
+}
+
+impl<T: Serialize> IntoResponse for Conditional<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Fresh(record) => record.into_response(),
+            Self::NotModified(version) => {
+                (StatusCode::NOT_MODIFIED, [(header::ETAG, etag(version))]).into_response()
+            }
+        }
+    }
+}
+
 /// A record with its version: 200 with an ETag.
 #[derive(Debug, Clone, Copy)]
 pub struct Versioned<T> {
@@ -144,5 +221,18 @@ macro_rules! documented {
         }
     };
 }
+documented!(Conditional, 200, "The record; its version is the ETag");
 documented!(Versioned, 200, "The record; its version is the ETag");
 documented!(Created, 201, "Created; Location is its path and ETag its version");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_match_knows_lists_weak_tags_and_the_star() {
+        let has = |tags: &str| IfNoneMatch(Some(tags.to_owned())).has(7);
+        assert!(has("\"7\"") && has("W/\"7\"") && has("\"3\", \"7\"") && has("*"));
+        assert!(!has("\"8\"") && !has("7") && !has("") && !IfNoneMatch(None).has(7));
+    }
+}

@@ -29,11 +29,16 @@ static X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 /// Runs a command in a task of its own, so that a client that hangs up does not cancel it half way. Its waits are
 /// bounded by the request's deadline.
 pub async fn spawn_commands(request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-        return next.run(request).await;
+    let method = request.method().clone();
+    run_command(&method, next.run(request)).await
+}
+
+/// [`spawn_commands`] for who calls a router itself: reads run in place, everything else in a task of its own.
+pub async fn run_command(method: &Method, work: impl Future<Output = Response> + Send + 'static) -> Response {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return work.await;
     }
-    let span = tracing::Span::current();
-    let command = tokio::spawn(tracing::Instrument::instrument(next.run(request), span));
+    let command = tokio::spawn(tracing::Instrument::instrument(work, tracing::Span::current()));
     match command.await {
         Ok(response) => response,
         Err(join) => Problem::internal(&join).into_response(),

@@ -1,5 +1,6 @@
 //! The parameters of every list: `limit`, `cursor`, `sort`, and their SQL.
 
+use crate::db::Select;
 use crate::problem::{FieldError, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -120,6 +121,22 @@ impl ListPlan {
             first + 1
         );
         Some((sql, cursor.value.clone().unwrap_or_default(), cursor.id))
+    }
+
+    /// Completes a list's statement: after the cursor, in order, one row more than the page holds.
+    pub fn finish(&self, select: &mut Select) {
+        if let Some(cursor) = &self.after {
+            let comparison = if self.descending { "<" } else { ">" };
+            let value = select.param(cursor.value.clone().unwrap_or_default());
+            let id = select.param(cursor.id);
+            let SortKey { column, sql_type, .. } = self.key;
+            select.and(&format!(
+                "({column}, id) {comparison} ({value}::text::{sql_type}, {id})"
+            ));
+        }
+        select.push(&self.order_by());
+        let limit = select.param(self.fetch);
+        select.push(&format!("limit {limit}"));
     }
 
     /// Cuts the fetched rows to a page; `end` gives a row's sort value and id.

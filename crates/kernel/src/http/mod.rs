@@ -8,8 +8,8 @@ mod list;
 mod server;
 
 pub use body::{Json, Path, Query};
-pub use conditional::{Created, IfMatch, Versioned, etag};
+pub use conditional::{Conditional, Created, IfMatch, IfNoneMatch, Versioned, etag};
 pub(crate) use layer::idempotency_parameter;
-pub use layer::{EDGE_HEADERS, finish_response, spawn_commands};
+pub use layer::{EDGE_HEADERS, finish_response, run_command, spawn_commands};
 pub use list::{ListPlan, ListQuery, SortKey};
 pub use server::{ServeOptions, serve};

@@ -1,0 +1,225 @@
+//! The command line.
+
+use crate::serve::Server;
+use crate::{migrate, services, up};
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use stoa_kernel::config::Config;
+use stoa_kernel::mesh::certificates;
+use stoa_kernel::migrate::Step;
+use stoa_telemetry::{Format, Options, Telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Gateway, identity, authorisation and domain services in one binary.
+#[derive(Parser)]
+#[command(name = "stoa", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything here: a private PostgreSQL, migrations, demo data, all services.
+    Up(up::UpArgs),
+    /// Serve all services, or those that are named, against a configured database.
+    Serve {
+        /// The services to serve; all of them when none is named.
+        services: Vec<String>,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Bring the databases to this binary's schema.
+    Migrate(ConfigArgs),
+    /// Work with the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print the merged OpenAPI document.
+    Openapi,
+    /// Write a certificate authority and mesh certificates for development: one for each group of services.
+    DevCerts {
+        /// The folder to write to; an authority that is there already is used again.
+        dir: PathBuf,
+        /// Groups such as `gateway` or `identity,access`: the services of one process.
+        #[arg(required = true)]
+        groups: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Read the configuration as `serve` would, and say what is wrong with it.
+    Check(ConfigArgs),
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// The TOML file; variables such as STOA_SERVER__LISTEN override it.
+    #[arg(long, value_name = "FILE", env = "STOA_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where the API listens (server.listen).
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where health and metrics listen (server.admin_listen).
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<SocketAddr>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(listen) = self.listen {
+            config.server.listen = listen;
+        }
+        if let Some(listen) = self.admin_listen {
+            config.server.admin_listen = listen;
+        }
+        Ok(config)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("starting the runtime")),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    say(&format!("stoa: {error:#}"));
+    ExitCode::FAILURE
+}
+
+/// Writes a line for the person at the terminal; standard output belongs to logs and data.
+pub(crate) fn say(line: &str) {
+    // A closed terminal is no reason to stop.
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Up(args) => up::run(args).await,
+        Command::Serve { services, config } => serve(config.load()?, &services).await,
+        Command::Migrate(config) => {
+            let config = config.load()?;
+            migrate::run(&config, &mut |step| match step {
+                Step::Applied { schema, name } => say(&format!("{schema}: ran {name}")),
+                Step::UpToDate { schema } => say(&format!("{schema}: up to date")),
+            })
+            .await
+        }
+        Command::Config {
+            command: ConfigCommand::Check(args),
+        } => check(&args),
+        Command::Openapi => {
+            let document = serde_json::to_string_pretty(&services::openapi(&services::all()))?;
+            writeln!(std::io::stdout(), "{document}").context("writing to standard output")
+        }
+        Command::DevCerts { dir, groups } => {
+            let groups: Vec<Vec<&str>> = groups.iter().map(|g| g.split(',').collect()).collect();
+            certificates::write_development_set(&dir, &groups)?;
+            say(&format!(
+                "wrote ca.pem and {} certificates to {}",
+                groups.len(),
+                dir.display()
+            ));
+            Ok(())
+        }
+    }
+}
+
+fn check(args: &ConfigArgs) -> anyhow::Result<()> {
+    let config = args.load()?;
+    for service in services::all() {
+        for role in [stoa_kernel::config::Role::App, stoa_kernel::config::Role::System] {
+            config.connect_options(service.name, role)?;
+        }
+    }
+    say("the configuration is valid");
+    Ok(())
+}
+
+async fn serve(config: Config, names: &[String]) -> anyhow::Result<()> {
+    let drain_names = if names.is_empty() {
+        "stoa".to_owned()
+    } else {
+        names.join("+")
+    };
+    let telemetry = telemetry(&config, &drain_names)?;
+    let server = Server::start(config, names, telemetry.clone()).await?;
+    server.ready().await;
+    tracing::info!("ready");
+    stop_signal().await?;
+    tracing::info!("stopping");
+    server.stop().await;
+    flush(telemetry).await;
+    Ok(())
+}
+
+/// Starts logs, metrics and traces of this process.
+pub(crate) fn telemetry(config: &Config, service: &str) -> anyhow::Result<Arc<Telemetry>> {
+    let settings = &config.telemetry;
+    let format = match settings.format.as_str() {
+        "json" => Format::Json,
+        "text" => Format::Text,
+        "auto" => Format::Auto,
+        other => anyhow::bail!("configuration: telemetry.format: {other} is not auto, json or text"),
+    };
+    let instance = settings
+        .instance
+        .clone()
+        .unwrap_or_else(|| format!("{}-{}", host(), std::process::id()));
+    let telemetry = Telemetry::start(Options {
+        service: service.to_owned(),
+        instance,
+        format,
+        filter: settings.log.clone(),
+        otlp_endpoint: settings.otlp_endpoint.clone(),
+        sample_ratio: settings.sample_ratio,
+    })?;
+    Ok(Arc::new(telemetry))
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "stoa".to_owned(), |h| h.trim().to_owned())
+}
+
+pub(crate) async fn flush(telemetry: Arc<Telemetry>) {
+    // Flushing waits for the collector, so it must not hold a runtime thread.
+    tokio::task::spawn_blocking(move || telemetry.shutdown())
+        .await
+        .ok();
+}
+
+/// Returns on SIGTERM or Ctrl-C; a second signal ends the process at once.
+pub(crate) async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        say("stoa: stopping at once");
+        std::process::exit(130);
+    });
+    Ok(())
+}
