@@ -41,6 +41,8 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Print the names of the services, one a line.
+    Services,
     /// Print the merged OpenAPI document.
     Openapi,
     /// Write a certificate authority and mesh certificates for development: one for each group of services.
@@ -124,6 +126,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Config {
             command: ConfigCommand::Check(args),
         } => check(&args),
+        Command::Services => {
+            let names: Vec<_> = services::all().iter().map(|s| s.name).collect();
+            writeln!(std::io::stdout(), "{}", names.join("\n")).context("writing to standard output")
+        }
         Command::Openapi => {
             let document = serde_json::to_string_pretty(&services::openapi(&services::all()))?;
             writeln!(std::io::stdout(), "{document}").context("writing to standard output")

@@ -78,6 +78,15 @@ impl<P: Permission> Rights<P> {
         Err(Problem::not_found(what))
     }
 
+    /// The row that was found, when the caller may do `P` to it; as [`Rights::on`].
+    ///
+    /// # Errors
+    /// The 404 or 403 to answer with.
+    pub fn find<Visible: Permission, R: Attributes>(&self, row: Option<R>, what: &str) -> Result<R, Problem> {
+        let row = row.ok_or_else(|| Problem::not_found(what))?;
+        self.on::<Visible>(&row, what).map(|()| row)
+    }
+
     /// Whether the caller may do `P` to a row as it will be: what is created, or how an update leaves it.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::ops::ControlFlow;
 
 /// How long a key is remembered.
 pub const RETENTION_HOURS: i64 = 24;
@@ -80,6 +81,25 @@ pub enum Begun<'s> {
     Fresh(TenantTx<'s>),
     /// It was done before: answer the same.
     Replay(Response),
+}
+
+impl<'s> Begun<'s> {
+    /// Goes on when the caller is allowed to: with the open transaction and the verdict's row, or with the answer of
+    /// the first time. A refusal ends the transaction.
+    ///
+    /// # Errors
+    /// The verdict's refusal.
+    pub async fn judged<T>(
+        self,
+        verdict: Result<T, Problem>,
+    ) -> Result<ControlFlow<Response, (TenantTx<'s>, T)>, Problem> {
+        match (self, verdict) {
+            (Self::Fresh(tx), Ok(row)) => Ok(ControlFlow::Continue((tx, row))),
+            (Self::Fresh(tx), Err(problem)) => tx.refuse(problem).await,
+            (Self::Replay(answer), Ok(_)) => Ok(ControlFlow::Break(answer)),
+            (Self::Replay(_), Err(problem)) => Err(problem),
+        }
+    }
 }
 
 impl<'a> Command<'a> {

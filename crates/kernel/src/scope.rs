@@ -38,6 +38,19 @@ impl std::fmt::Display for Actor {
     }
 }
 
+/// On whose behalf a transaction works, for the columns and envelopes that record it.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Who acts.
+    pub actor: Actor,
+    /// What joins everything that one outside request led to.
+    pub correlation: Uuid,
+    /// The event that this work answers.
+    pub causation: Option<Uuid>,
+    /// The W3C trace context.
+    pub traceparent: Option<Arc<str>>,
+}
+
 /// The name under which Stoa acts on its own behalf, such as `identity.login`.
 ///
 /// A service lists the names that it mints in [`Service::system_scopes`](crate::Service); the part before the dot
@@ -126,6 +139,12 @@ impl Scope {
         }
     }
 
+    /// The same scope as the effect of an event. Only the mesh's server says so.
+    pub(crate) fn caused_by(mut self, event: Option<Uuid>) -> Self {
+        self.causation = event;
+        self
+    }
+
     /// The same authority for a callee, with the call's own deadline. Only the mesh makes one.
     pub(crate) fn for_callee(&self, deadline: Instant) -> Self {
         Self {
@@ -151,8 +170,8 @@ impl Scope {
         }
     }
 
-    pub(crate) fn origin(&self) -> crate::db::Origin {
-        crate::db::Origin {
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
             actor: self.actor.clone(),
             correlation: self.correlation,
             causation: self.causation,

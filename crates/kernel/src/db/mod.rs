@@ -5,6 +5,7 @@
 
 mod error;
 mod listen;
+mod pipeline;
 mod pool;
 mod select;
 mod tx;
@@ -13,7 +14,9 @@ pub use error::DbError;
 pub use listen::Listener;
 pub use pool::{ConnectOptions, Database, Pools};
 pub use select::Select;
-pub use tx::{Origin, Params, SystemTx, TenantTx, Tx};
+pub use tx::{Params, SystemTx, TenantTx, Tx};
+
+pub use crate::scope::Origin;
 
 /// A row of a result; read it with `try_get`.
 pub use tokio_postgres::Row;

@@ -4,17 +4,14 @@
 //! transaction that the *next borrower* of the connection would commit. So a transaction owns its connection, is
 //! dirty before `BEGIN` is sent, and when dropped unfinished closes the connection instead of returning it.
 
+use super::Origin;
+use super::pipeline::{Flush, all_or_cause, begin, client, prepare, run, simple, tenant_text, within};
 use super::pool::{Database, Lease};
 use super::{DbError, Row, ToSql};
 use crate::scope::{Actor, Scope};
 use deadpool_postgres::Object;
-use futures::FutureExt;
-use futures::future::{BoxFuture, MaybeDone, maybe_done};
-use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use stoa_types::TenantId;
 use tokio::time::Instant;
@@ -48,19 +45,6 @@ pub struct Tx<'s, Kind> {
     after_commit: Option<fn()>,
     scope: PhantomData<&'s mut Scope>,
     kind: PhantomData<Kind>,
-}
-
-/// On whose behalf a transaction works, for the columns and envelopes that record it.
-#[derive(Debug, Clone)]
-pub struct Origin {
-    /// Who acts.
-    pub actor: Actor,
-    /// What joins everything that one outside request led to.
-    pub correlation: Uuid,
-    /// The event that this work answers.
-    pub causation: Option<Uuid>,
-    /// The W3C trace context.
-    pub traceparent: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,11 +90,15 @@ impl<'s, Kind> Tx<'s, Kind> {
         }
     }
 
-    /// Runs a statement and returns its rows; the first one carries `BEGIN` and the tenant in the same flush.
+    /// Runs a statement and returns its rows; the first one carries `BEGIN` and the tenant in the same flush. What was
+    /// deferred before runs before it, a change of tenant included.
     ///
     /// # Errors
     /// Any [`DbError`]; the transaction is then broken, and dropping it closes its connection.
     pub async fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, DbError> {
+        if !self.deferred.is_empty() {
+            self.send_deferred(false).await?;
+        }
         self.connect().await?;
         let deadline = self.deadline;
         let opening = self.state == State::Lazy;
@@ -293,6 +281,15 @@ impl<'s, Kind> Tx<'s, Kind> {
         }
     }
 
+    /// [`Tx::rollback`], then `problem` as the answer: `return tx.refuse(problem).await`.
+    ///
+    /// # Errors
+    /// Always `problem`.
+    pub async fn refuse<T, E>(self, problem: E) -> Result<T, E> {
+        self.rollback().await;
+        Err(problem)
+    }
+
     /// Marks a point to return to; for consumers, where one event's failure must not undo the others.
     ///
     /// # Errors
@@ -307,7 +304,12 @@ impl<'s, Kind> Tx<'s, Kind> {
     /// As [`Tx::query`].
     pub async fn rollback_to_savepoint(&mut self) -> Result<(), DbError> {
         self.deferred.clear();
-        self.command("rollback to savepoint stoa").await
+        self.command("rollback to savepoint stoa").await?;
+        // The tenant may have changed since the savepoint, and the setting went back with it.
+        if let Some(tenant) = self.tenant {
+            self.defer(SET_TENANT, vec![Box::new(tenant_text(tenant))]);
+        }
+        Ok(())
     }
 
     async fn command(&mut self, sql: &'static str) -> Result<(), DbError> {
@@ -381,16 +383,23 @@ impl Tx<'_, Tenant> {
     /// Moves the open transaction to another event's tenant. For the log's consumers, whose batches span tenants;
     /// an architecture test refuses it elsewhere.
     pub fn enter(&mut self, envelope: &crate::scope::Envelope) {
-        self.tenant = Some(envelope.tenant);
+        let before = self.tenant.replace(envelope.tenant);
         self.origin = Origin {
             actor: Actor::System(envelope.handler.to_owned()),
             correlation: envelope.correlation,
             causation: Some(envelope.event),
             traceparent: envelope.traceparent.as_deref().map(Arc::from),
         };
-        if self.state == State::Dirty {
-            self.defer(SET_TENANT, vec![Box::new(tenant_text(envelope.tenant))]);
+        if before == self.tenant || (self.state == State::Lazy && self.deferred.is_empty()) {
+            return;
         }
+        if let (State::Lazy, Some(before)) = (self.state, before) {
+            // `BEGIN` will bring the new tenant along, but what is deferred already belongs to the old one.
+            let params: Params = vec![Box::new(tenant_text(before))];
+            let sql = SET_TENANT.to_owned();
+            self.deferred.insert(0, Deferred { sql, params });
+        }
+        self.defer(SET_TENANT, vec![Box::new(tenant_text(envelope.tenant))]);
     }
 
     /// The tenant whose rows this transaction sees.
@@ -411,95 +420,4 @@ impl<Kind> Drop for Tx<'_, Kind> {
             drop(Object::take(lease.object));
         }
     }
-}
-
-/// Statements that are sent together: each future's first poll queues its messages, in the order of the pushes.
-#[derive(Default)]
-struct Flush<'f> {
-    parts: Vec<MaybeDone<BoxFuture<'f, Result<Vec<Row>, DbError>>>>,
-}
-
-impl<'f> Flush<'f> {
-    fn push(&mut self, part: impl Future<Output = Result<Vec<Row>, DbError>> + Send + 'f) {
-        self.parts.push(maybe_done(part.boxed()));
-    }
-
-    async fn send(mut self) -> Vec<Result<Vec<Row>, DbError>> {
-        std::future::poll_fn(move |context| {
-            let mut waiting = false;
-            for part in &mut self.parts {
-                waiting |= Pin::new(part).poll(context).is_pending();
-            }
-            if waiting {
-                return Poll::Pending;
-            }
-            Poll::Ready(
-                self.parts
-                    .iter_mut()
-                    .filter_map(|part| Pin::new(part).take_output())
-                    .collect(),
-            )
-        })
-        .await
-    }
-}
-
-fn all_or_cause(results: Vec<Result<Vec<Row>, DbError>>) -> Result<Vec<Vec<Row>>, DbError> {
-    let mut rows = Vec::with_capacity(results.len());
-    let mut cause: Option<DbError> = None;
-    for result in results {
-        match result {
-            Ok(r) => rows.push(r),
-            Err(e) if cause.as_ref().is_none_or(DbError::is_consequence) => cause = Some(e),
-            Err(_) => {}
-        }
-    }
-    cause.map_or(Ok(rows), Err)
-}
-
-fn client(lease: &Option<Lease>) -> Result<&Object, DbError> {
-    lease
-        .as_ref()
-        .map(|l| &l.object)
-        .ok_or_else(|| DbError::Unexpected("a transaction without connection".into()))
-}
-
-fn tenant_text(tenant: TenantId) -> String {
-    tenant.to_string()
-}
-
-async fn begin(client: &Object) -> Result<Vec<Row>, DbError> {
-    simple(client, "begin").await.map(|()| Vec::new())
-}
-
-async fn simple(client: &Object, sql: &'static str) -> Result<(), DbError> {
-    client
-        .batch_execute(sql)
-        .await
-        .map_err(|e| DbError::from_driver(sql, e))
-}
-
-async fn prepare(client: &Object, sql: &str) -> Result<tokio_postgres::Statement, DbError> {
-    client
-        .prepare_cached(sql)
-        .await
-        .map_err(|e| DbError::from_driver("preparing a statement", e))
-}
-
-async fn run(
-    client: &Object,
-    statement: &tokio_postgres::Statement,
-    params: &[&(dyn ToSql + Sync)],
-) -> Result<Vec<Row>, DbError> {
-    client
-        .query(statement, params)
-        .await
-        .map_err(|e| DbError::from_driver("running a statement", e))
-}
-
-async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, DbError> {
-    let start = Instant::now();
-    tokio::time::timeout_at(deadline, work)
-        .await
-        .map_err(|_| DbError::Timeout(start.elapsed()))
 }

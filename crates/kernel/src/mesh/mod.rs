@@ -3,10 +3,21 @@
 //! Local calls get what remote ones get: a deadline, a bulkhead, a breaker and metrics. In builds with debug
 //! assertions a local call is serialised and read back, so that topology cannot change behaviour.
 
+pub mod certificates;
+mod credential;
 mod guard;
 mod handler;
+mod remote;
+mod server;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod wire;
 
 pub use handler::{Calls, Handler};
+pub use remote::RemotePeer;
+pub use server::serve_mesh;
+pub use tls::MeshTls;
 
 use crate::problem::Problem;
 use crate::scope::Scope;
@@ -23,6 +34,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A call that a service answers: its own type is the request, [`Call::Reply`] the answer.
+///
+/// When a connection dies before the reply, the call is sent once more: a handler must bear a call that arrives twice.
 pub trait Call: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The service that answers.
     const SERVICE: &'static str;

@@ -6,6 +6,20 @@ do $$ begin
 exception when duplicate_object or unique_violation then null;
 end $$;
 
+-- What all services share in the event log; log.attach makes their roles members. Nobody logs in as these.
+do $$ begin
+  if not exists (select from pg_roles where rolname = 'stoa_log_app') then
+    create role stoa_log_app nologin;
+  end if;
+exception when duplicate_object or unique_violation then null;
+end $$;
+do $$ begin
+  if not exists (select from pg_roles where rolname = 'stoa_log_system') then
+    create role stoa_log_system nologin;
+  end if;
+exception when duplicate_object or unique_violation then null;
+end $$;
+
 revoke create on schema public from public;
 create schema if not exists stoa;
 alter schema stoa owner to stoa_owner;

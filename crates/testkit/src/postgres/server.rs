@@ -71,6 +71,11 @@ impl TestServer {
                 error = format!("{error:#}"),
                 "no initdb cache; the database is made anew"
             );
+            // Half a copy would be taken for a damaged database.
+            if options.data_dir.exists() {
+                std::fs::remove_dir_all(&options.data_dir)
+                    .context("remove half a copy of the initdb cache")?;
+            }
         }
         let cluster = Cluster::start(options.clone(), |_| {}).await?;
         let endpoint = Arc::new(Endpoint {
