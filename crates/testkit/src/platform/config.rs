@@ -92,10 +92,10 @@ impl<'a> Plan<'a> {
             )?;
         }
         if self.groups.len() > 1 {
-            let name = group.join("+");
+            let name = group.join("-");
             write!(text, "[mesh]\nlisten = \"{}\"\n", self.mesh[index])?;
             for (key, file) in
-                [("ca_file", "ca.pem".into()), ("cert_file", format!("{name}.pem")), ("key_file", format!("{name}.key"))]
+                [("ca_file", "ca.pem".into()), ("cert_file", format!("{name}.pem")), ("key_file", format!("{name}-key.pem"))]
             {
                 writeln!(text, "{key} = {:?}", self.folder.join(file).display().to_string())?;
             }

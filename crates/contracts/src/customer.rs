@@ -1,0 +1,193 @@
+//! Customers: what the customer service tells and answers.
+//!
+//! A customer is a person: events carry ids, the status and the names of changed fields, never a value (EV-16).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stoa_kernel::{Call, Event};
+use stoa_types::{BranchId, CustomerId, UserId};
+use uuid::Uuid;
+
+/// The topic of every event here.
+pub const TOPIC: &str = "domain.customer.events";
+
+/// Where a customer stands in its lifecycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CustomerStatus {
+    /// Known, not yet won.
+    Lead,
+    /// Buys.
+    Active,
+    /// Bought, and may again.
+    Inactive,
+    /// Given up.
+    Lost,
+}
+
+impl CustomerStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Lead, Self::Active, Self::Inactive, Self::Lost];
+
+    /// As in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// The status of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+}
+
+/// A customer was created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerCreated {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// Its status.
+    pub status: CustomerStatus,
+    /// Its branch.
+    pub branch_id: BranchId,
+    /// The user who looks after it.
+    pub owner_id: UserId,
+    /// Its version after the change.
+    pub version: i64,
+}
+
+/// Fields of a customer were changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerUpdated {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The names of the changed fields, as in the API; their values are read from the service.
+    pub changed: Vec<String>,
+    /// Its branch after the change.
+    pub branch_id: BranchId,
+    /// Its owner after the change.
+    pub owner_id: UserId,
+    /// Its version after the change.
+    pub version: i64,
+}
+
+/// A customer took another status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerStatusChanged {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The status before.
+    pub from: CustomerStatus,
+    /// The status now.
+    pub to: CustomerStatus,
+    /// Its version after the change.
+    pub version: i64,
+}
+
+/// A customer was archived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerArchived {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// Its version after the change.
+    pub version: i64,
+}
+
+/// An archived customer is back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerRestored {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// Its version after the change.
+    pub version: i64,
+}
+
+macro_rules! customer_events {
+    ($($name:ident = $verb:literal;)+) => {$(
+        impl Event for $name {
+            const TOPIC: &'static str = TOPIC;
+            const TYPE: &'static str = concat!("dev.stoa.customer.customer.", $verb, ".v1");
+            const AGGREGATE: &'static str = "customer";
+
+            fn aggregate_id(&self) -> Uuid {
+                self.customer_id.uuid()
+            }
+
+            fn aggregate_version(&self) -> i64 {
+                self.version
+            }
+        }
+    )+};
+}
+
+customer_events! {
+    CustomerCreated = "created";
+    CustomerUpdated = "updated";
+    CustomerStatusChanged = "status_changed";
+    CustomerArchived = "archived";
+    CustomerRestored = "restored";
+}
+
+/// Creates customers in the scope's tenant, for imports and seeds; ids that exist are skipped.
+///
+/// All or nothing: a row that breaks a rule refuses the whole call and is named by its index.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportCustomers {
+    /// At most 1,000.
+    pub customers: Vec<NewCustomer>,
+}
+
+/// One customer to import.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewCustomer {
+    /// Its id.
+    pub id: CustomerId,
+    /// Its name, 2 to 200 characters.
+    pub name: String,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its phone number, `^\+?[1-9]\d{1,14}$`.
+    pub phone: Option<String>,
+    /// Its status.
+    pub status: CustomerStatus,
+    /// Its branch, which must exist in the organization service.
+    pub branch_id: BranchId,
+    /// The user who looks after it.
+    pub owner_id: UserId,
+    /// Its line of business.
+    pub sector: Option<String>,
+    /// Yearly revenue in minor units of the tenant's currency; 0 when unknown.
+    pub revenue_minor: i64,
+    /// How many people work there.
+    pub employees: Option<i32>,
+    /// Where its office is.
+    pub office_location: Option<String>,
+}
+
+/// The answer to [`ImportCustomers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Imported {
+    /// How many were new.
+    pub created: u32,
+}
+
+impl Call for ImportCustomers {
+    const SERVICE: &'static str = "customer";
+    const NAME: &'static str = "customer.import_customers";
+    const BUDGET: std::time::Duration = std::time::Duration::from_secs(10);
+    type Reply = Imported;
+}
