@@ -170,7 +170,9 @@ impl Scope {
         }
     }
 
-    pub(crate) fn origin(&self) -> Origin {
+    /// On whose behalf, as records and envelopes keep it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
         Origin {
             actor: self.actor.clone(),
             correlation: self.correlation,

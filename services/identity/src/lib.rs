@@ -1,1 +1,69 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod authorization;
+mod calls;
+mod client;
+mod cookies;
+mod csrf;
+mod error;
+mod grants;
+mod keys;
+mod maintenance;
+mod model;
+mod pages;
+mod parameters;
+mod passwords;
+mod pkce;
+mod secret;
+mod sign_in;
+mod state;
+mod store;
+mod tokens;
+mod verify;
+
+use futures::future::BoxFuture;
+use state::State;
+use stoa_kernel::migrate::SeedStatement;
+use stoa_kernel::service::{Catalogue, Running};
+use stoa_kernel::{Service, ServiceContext, migrations, openapi, params};
+
+/// The service's name.
+pub const SERVICE: &str = "identity";
+
+const SYSTEM_SCOPES: &[&str] = &[state::LOGIN.name(), keys::KEYS.name(), tokens::DESCRIBE.name()];
+
+/// The service.
+#[must_use]
+pub fn service() -> Service {
+    Service {
+        name: SERVICE,
+        migrations: migrations!["0001_init"],
+        permissions: &[],
+        system_scopes: SYSTEM_SCOPES,
+        paths: &["/.well-known", "/oauth2", "/login", "/logout"],
+        openapi: || openapi::describe(api::routes()),
+        seed: Some(seed),
+        start,
+    }
+}
+
+fn start(context: ServiceContext) -> BoxFuture<'static, anyhow::Result<Running>> {
+    Box::pin(async move {
+        let state = State::new(&context)?;
+        Ok(Running::new(api::routes(), state.clone())
+            .with_calls(calls::calls(&state))
+            .with_task(maintenance::task(state)))
+    })
+}
+
+/// The command-line client: a native app, which listens on a loopback port of its choice (RFC 8252, section 7.3).
+fn seed(_: &Catalogue) -> Vec<SeedStatement> {
+    let uris: Vec<String> = ["http://127.0.0.1/callback", "http://[::1]/callback"]
+        .map(str::to_owned)
+        .to_vec();
+    vec![SeedStatement {
+        sql: store::SEED_CLIENTS,
+        params: params![uris],
+    }]
+}

@@ -17,6 +17,19 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
+impl<T: DeserializeOwned> Json<T> {
+    /// Reads a value as a body, with the same problems: for a body that was put together here, such as a patched one.
+    ///
+    /// # Errors
+    /// 422 naming the field.
+    pub fn from_value(value: &serde_json::Value) -> Result<Self, Problem> {
+        match axum::Json::<T>::from_bytes(value.to_string().as_bytes()) {
+            Ok(axum::Json(value)) => Ok(Self(value)),
+            Err(rejection) => Err(body_problem(&rejection)),
+        }
+    }
+}
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 

@@ -1,0 +1,69 @@
+//! `DELETE /api/iam/assignments/{id}`
+
+use crate::administration::Administration;
+use crate::api::{AssignmentPath, administration, administration_reads, keep_administrable};
+use crate::model::Written;
+use crate::store::administration::Loss;
+use crate::store::{self, Change, PolicyWrite, snapshot};
+use crate::{App, SERVICE, WritePolicy};
+use aide::transform::TransformOperation;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use stoa_kernel::http::{Json, Path};
+use stoa_kernel::idempotency::{Answer, Begun, Command, IdempotencyKey};
+use stoa_kernel::{Allowed, Problem};
+
+pub(crate) async fn handler(
+    State(app): State<App>,
+    mut allowed: Allowed<WritePolicy>,
+    Path(AssignmentPath { id }): Path<AssignmentPath>,
+    key: IdempotencyKey,
+) -> Result<Response, Problem> {
+    let clock = &app.context.clock;
+    let command = Command::new(SERVICE, "assignment:delete", key, &id, &allowed.scope, clock)?;
+    let tx = match command.begin(&app.context.db.app, &mut allowed.scope).await? {
+        Begun::Fresh(tx) => tx,
+        Begun::Replay(response) => return Ok(response),
+    };
+    let reads = administration_reads()
+        .into_iter()
+        .chain([store::assignment::by_id(id)]);
+    let (mut write, mut results) = PolicyWrite::lock(tx, clock.now(), reads).await?;
+    let (roles, grants) = administration(&mut results)?;
+    let Some(assignment) = results.one(store::assignment::read)? else {
+        return write.refuse(Problem::not_found("assignment")).await;
+    };
+    let administration = Administration::of(&roles, &grants);
+    let loss = Loss {
+        assignment: Some(id),
+        ..Loss::default()
+    };
+    // One with an end never counted as what keeps the tenant administrable.
+    if administration.allowing.contains(&assignment.role_id)
+        && assignment.valid_until.is_none()
+        && let Err(problem) = keep_administrable(&mut write, &administration, loss).await
+    {
+        return write.refuse(problem).await;
+    }
+    write.change(store::assignment::delete(id));
+    write.record(Change {
+        kind: "assignment.deleted",
+        entity: Some(id.uuid()),
+        user: Some(assignment.user_id),
+        before: snapshot(&assignment),
+        after: None,
+    });
+    let revision = write.revision;
+    write
+        .answer(&command, Answer::of(StatusCode::OK, Written { revision }))
+        .await
+}
+
+pub(crate) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
+    op.id("iam.assignments.delete")
+        .tag("iam")
+        .summary("Take a role from a user")
+        .description("Refused (409) for the last user who holds `iam:write`.")
+        .response::<200, Json<Written>>()
+}

@@ -1,0 +1,5 @@
+//! `/api/iam/roles/{id}/grants`
+
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod list;

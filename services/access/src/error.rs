@@ -1,0 +1,58 @@
+//! What the database's constraints mean to a client.
+
+use stoa_kernel::{DbError, FieldError, Problem};
+
+/// A broken constraint in the client's words.
+pub(crate) fn refused(error: DbError) -> Problem {
+    match error.constraint() {
+        Some("role_name_key") => role_name_taken(),
+        Some("role_parent_parent_fkey" | "assignment_role_fkey") => role_in_use(),
+        Some("assignment_user_role_key") => already_assigned(),
+        Some("tenant_slug_key") => Problem::conflict(
+            "iam.slug_taken",
+            "another tenant has this slug; choose a different one",
+        ),
+        _ => error.into(),
+    }
+}
+
+pub(crate) fn role_name_taken() -> Problem {
+    Problem::conflict(
+        "iam.role_name_taken",
+        "another role has this name; choose a different one",
+    )
+}
+
+pub(crate) fn role_in_use() -> Problem {
+    Problem::conflict(
+        "iam.role_in_use",
+        "users hold this role or other roles inherit from it; take it from them first",
+    )
+}
+
+pub(crate) fn already_assigned() -> Problem {
+    Problem::conflict(
+        "iam.already_assigned",
+        "the user holds this role already; delete that assignment to change its period",
+    )
+}
+
+pub(crate) fn last_administrator() -> Problem {
+    Problem::conflict(
+        "iam.last_administrator",
+        "nobody would be left who holds iam:write without end, and nobody could repair that; give it to another user \
+         first",
+    )
+}
+
+pub(crate) fn unknown_role(pointer: &str) -> Problem {
+    Problem::invalid(vec![FieldError::new(pointer, "unknown", "there is no such role")])
+}
+
+pub(crate) fn unknown_branch() -> Problem {
+    Problem::invalid(vec![FieldError::new(
+        "/branchId",
+        "unknown",
+        "there is no such branch",
+    )])
+}

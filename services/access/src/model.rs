@@ -1,0 +1,485 @@
+//! The records of the policy as the API shows them, and the rules for what may be written.
+
+use crate::attributes;
+use crate::error::role_name_taken;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stoa_kernel::{FieldError, Problem};
+use stoa_policy::{Condition, DataScope, Effect, Requirement, TenantPolicy};
+use stoa_types::{AssignmentId, BranchId, GrantId, RoleId, RuleId, UserId};
+use uuid::Uuid;
+
+/// Longest name of a role, in characters.
+pub const MAX_NAME: usize = 100;
+/// Longest description of a role, in characters.
+pub const MAX_DESCRIPTION: usize = 500;
+/// Most roles that one role inherits from directly.
+pub const MAX_PARENTS: usize = 50;
+/// Most endpoint rules of one tenant.
+pub const MAX_RULES: usize = 1_000;
+
+/// A named set of grants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    /// Its id.
+    pub id: RoleId,
+    /// Its name, unique in the tenant.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Roles whose grants this one has too.
+    pub parents: Vec<RoleId>,
+    /// Rises with every change; the ETag.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Who created it: a user's id, or the name of a system scope.
+    pub created_by: String,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Who changed it last.
+    pub updated_by: String,
+}
+
+/// What a client writes of a [`Role`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"name": "auditor", "description": "Reads everything", "parents": []}))]
+pub struct RoleInput {
+    /// 1 to 100 characters, unique in the tenant.
+    pub name: String,
+    /// At most 500 characters.
+    #[serde(default)]
+    pub description: String,
+    /// Roles to inherit from, at most 50; circles are refused.
+    #[serde(default)]
+    pub parents: Vec<RoleId>,
+}
+
+impl RoleInput {
+    /// Checks the fields by themselves.
+    ///
+    /// # Errors
+    /// 422 naming the fields.
+    pub fn check(&self) -> Result<(), Problem> {
+        let mut errors = Vec::new();
+        let length = self.name.chars().count();
+        if !(1..=MAX_NAME).contains(&length) || self.name.trim() != self.name {
+            let detail = format!("must have 1 to {MAX_NAME} characters and no blanks around them");
+            errors.push(FieldError::new("/name", "length", detail));
+        } else if self.name.contains(char::is_control) {
+            errors.push(FieldError::new(
+                "/name",
+                "format",
+                "must have no control characters",
+            ));
+        }
+        if self.description.chars().count() > MAX_DESCRIPTION {
+            let detail = format!("must have at most {MAX_DESCRIPTION} characters");
+            errors.push(FieldError::new("/description", "length", detail));
+        }
+        if self.parents.len() > MAX_PARENTS {
+            let detail = format!("must have at most {MAX_PARENTS} entries");
+            errors.push(FieldError::new("/parents", "length", detail));
+        }
+        refuse_if_any(errors)
+    }
+
+    /// Checks the role among all others of the tenant: its name is free, every parent exists, and there is no circle.
+    ///
+    /// # Errors
+    /// 409 for the name; 422 at `/parents`, naming the roles of the circle.
+    pub fn check_among(&self, id: RoleId, others: &[Role]) -> Result<(), Problem> {
+        if others
+            .iter()
+            .any(|other| other.id != id && other.name == self.name)
+        {
+            return Err(role_name_taken());
+        }
+        let own = stoa_policy::Role {
+            id: id.uuid(),
+            name: self.name.clone(),
+            parents: uuids(&self.parents),
+        };
+        let others = others.iter().filter(|other| other.id != id);
+        let roles = std::iter::once(own).chain(others.map(Role::to_policy)).collect();
+        let policy = TenantPolicy {
+            roles,
+            ..TenantPolicy::default()
+        };
+        // The own role stands first, but a circle may be reported at any role on it.
+        let at = |pointer: &str| match pointer.strip_prefix("/roles/0/") {
+            Some(field) => format!("/{field}"),
+            None => "/parents".to_owned(),
+        };
+        policy
+            .validate()
+            .map_err(|error| invalid(&error.problems, "policy", at))
+    }
+}
+
+impl Role {
+    /// The decision engine's view.
+    #[must_use]
+    pub fn to_policy(&self) -> stoa_policy::Role {
+        stoa_policy::Role {
+            id: self.id.uuid(),
+            name: self.name.clone(),
+            parents: uuids(&self.parents),
+        }
+    }
+}
+
+/// What a role may or may not do, on which rows. Immutable: delete it and create another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Its id, which decisions name.
+    pub id: GrantId,
+    /// The role that holds it.
+    pub role_id: RoleId,
+    /// `resource:action`, `resource:*` or `*`.
+    pub permission: String,
+    /// A denial always wins.
+    #[schemars(with = "String", extend("enum" = ["allow", "deny"]))]
+    pub effect: Effect,
+    /// The rows it is about.
+    #[schemars(with = "String", extend("enum" = ["own", "branch", "all"]))]
+    pub scope: DataScope,
+    /// A further test on each row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub condition: Option<Condition>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Who created it.
+    pub created_by: String,
+}
+
+/// What a client writes of a [`Grant`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"permission": "customers:read", "effect": "allow", "scope": "branch"}))]
+pub struct GrantInput {
+    /// `resource:action`, `resource:*` or `*`.
+    pub permission: String,
+    /// Allow or deny; allow unless given.
+    #[serde(default = "allow")]
+    #[schemars(with = "String", extend("enum" = ["allow", "deny"]))]
+    pub effect: Effect,
+    /// `own` rows, those of the user's `branch` and below it, or `all`.
+    #[schemars(with = "String", extend("enum" = ["own", "branch", "all"]))]
+    pub scope: DataScope,
+    /// A further test on each row, such as
+    /// `{"compare": {"left": {"resource": "status"}, "op": "eq", "right": {"literal": "lead"}}}`.
+    #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub condition: Option<Condition>,
+}
+
+fn allow() -> Effect {
+    Effect::Allow
+}
+
+impl GrantInput {
+    /// Checks the permission's form and the condition's types.
+    ///
+    /// # Errors
+    /// 422 with the pointer of the field or of the condition's node.
+    pub fn check(&self) -> Result<(), Problem> {
+        let role = Uuid::from_u128(1);
+        let policy = TenantPolicy {
+            roles: vec![stoa_policy::Role {
+                id: role,
+                name: "role".to_owned(),
+                parents: Vec::new(),
+            }],
+            grants: vec![stoa_policy::Grant {
+                id: Uuid::from_u128(2),
+                role,
+                permission: self.permission.clone(),
+                effect: self.effect,
+                scope: self.scope,
+                condition: self.condition.clone(),
+            }],
+            ..TenantPolicy::default()
+        };
+        let at = |pointer: &str| pointer.strip_prefix("/grants/0").unwrap_or(pointer).to_owned();
+        stoa_policy::validate(&policy, &attributes::schemas())
+            .map_err(|error| invalid(&error.problems, "policy", at))
+    }
+}
+
+/// A tenant's own endpoint rule, laid over the platform's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// Its id.
+    pub id: RuleId,
+    /// `/api/customers/{id}` or `/assets/**`.
+    pub pattern: String,
+    /// HTTP methods; empty means any.
+    pub methods: Vec<String>,
+    /// What is asked of the caller: `"public"`, `"authenticated"` or `{"permission": "resource:action"}`.
+    #[schemars(with = "serde_json::Value")]
+    pub requirement: Requirement,
+    /// Rises with every change; the ETag.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Who created it.
+    pub created_by: String,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Who changed it last.
+    pub updated_by: String,
+}
+
+/// What a client writes of a [`Rule`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "pattern": "/api/reports/**", "methods": ["GET"], "requirement": {"permission": "reports:read"}
+}))]
+pub struct RuleInput {
+    /// Literal segments, `{name}` for one segment, `**` for the rest. The most specific pattern wins.
+    pub pattern: String,
+    /// HTTP methods; empty means any.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// `"public"`, `"authenticated"` or `{"permission": "resource:action"}`. A tenant's rules hold for its signed-in
+    /// callers, so `public` here means any of them.
+    #[schemars(with = "serde_json::Value")]
+    pub requirement: Requirement,
+}
+
+impl RuleInput {
+    /// Methods in upper case, so that the same rule is the same request.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        for method in &mut self.methods {
+            method.make_ascii_uppercase();
+        }
+        self
+    }
+
+    /// Checks the rule together with the tenant's other rules.
+    ///
+    /// # Errors
+    /// 422 for a malformed rule or one that exists; 409 for the paths by which a tenant is administered.
+    pub fn check(&self, id: RuleId, others: &[Rule]) -> Result<(), Problem> {
+        let others = others.iter().filter(|other| other.id != id);
+        let own = stoa_policy::EndpointRule {
+            id: id.uuid(),
+            pattern: self.pattern.clone(),
+            methods: self.methods.clone(),
+            requirement: self.requirement.clone(),
+        };
+        // The own rule stands last: what clashes is reported at the later one.
+        let rules: Vec<_> = others.map(Rule::to_policy).chain([own]).collect();
+        if rules.len() > MAX_RULES {
+            return Err(Problem::conflict(
+                "iam.too_many_rules",
+                format!("a tenant has at most {MAX_RULES} endpoint rules; delete one or use a wider pattern"),
+            ));
+        }
+        let own_at = format!("/endpointRules/{}", rules.len() - 1);
+        let at = |pointer: &str| match pointer.strip_prefix(&own_at) {
+            Some("") => "/pattern".to_owned(),
+            Some(field) => field.to_owned(),
+            None => pointer.to_owned(),
+        };
+        stoa_policy::EndpointRules::compile(&rules)
+            .map_err(|error| invalid(&error.problems, "policy", at))?;
+        if is_administrative(&self.pattern) {
+            return Err(Problem::conflict(
+                "iam.rule_protected",
+                "the rules of /api/iam and /access are the platform's: a tenant could lock itself out; change who \
+                 holds iam:write instead",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a rule could replace one of the paths by which a tenant is administered. Their patterns start with literal
+/// segments, so only patterns that do too are as specific.
+fn is_administrative(pattern: &str) -> bool {
+    let mut segments = pattern.split('/').skip(1);
+    matches!(
+        (segments.next(), segments.next()),
+        (Some("api"), Some("iam")) | (Some("access"), _)
+    )
+}
+
+impl Rule {
+    /// The decision engine's view.
+    #[must_use]
+    pub fn to_policy(&self) -> stoa_policy::EndpointRule {
+        stoa_policy::EndpointRule {
+            id: self.id.uuid(),
+            pattern: self.pattern.clone(),
+            methods: self.methods.clone(),
+            requirement: self.requirement.clone(),
+        }
+    }
+}
+
+/// A role that a user holds. Immutable: delete it and create another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Assignment {
+    /// Its id.
+    pub id: AssignmentId,
+    /// The user.
+    pub user_id: UserId,
+    /// The role.
+    pub role_id: RoleId,
+    /// The role's name.
+    pub role: String,
+    /// From when it holds; since ever unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Timestamp>,
+    /// Until when it holds, exclusive; for ever unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
+    /// The user's home branch, which is the same for all of the user's roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch_id: Option<BranchId>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Who created it.
+    pub created_by: String,
+}
+
+/// What a client writes of an [`Assignment`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AssignmentInput {
+    /// The user.
+    pub user_id: UserId,
+    /// The role.
+    pub role_id: RoleId,
+    /// The user's home branch from now on, for all roles; unchanged unless given.
+    #[serde(default)]
+    pub branch_id: Option<BranchId>,
+    /// From when it holds.
+    #[serde(default)]
+    pub valid_from: Option<Timestamp>,
+    /// Until when it holds, exclusive.
+    #[serde(default)]
+    pub valid_until: Option<Timestamp>,
+}
+
+impl AssignmentInput {
+    /// Checks the period.
+    ///
+    /// # Errors
+    /// 422 at `/validUntil`.
+    pub fn check(&self) -> Result<(), Problem> {
+        match (self.valid_from, self.valid_until) {
+            (Some(from), Some(until)) if from >= until => Err(Problem::invalid(vec![FieldError::new(
+                "/validUntil",
+                "range",
+                "must be later than validFrom",
+            )])),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A user's home branch.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HomeBranch {
+    /// The branch; null for none.
+    pub branch_id: Option<BranchId>,
+}
+
+/// A permission that a service asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CataloguedPermission {
+    /// Its id, the same on every installation.
+    pub id: Uuid,
+    /// `resource:action`.
+    pub name: String,
+    /// The service that asks for it.
+    pub service: String,
+    /// What it allows.
+    pub description: String,
+}
+
+/// One entry of the audit trail.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeEntry {
+    /// Its id.
+    pub id: Uuid,
+    /// Its position: in the order in which changes took effect.
+    pub seq: i64,
+    /// The tenant's revision from which it holds.
+    pub revision: i64,
+    /// What happened, such as `role.created`.
+    pub kind: String,
+    /// What it happened to.
+    pub entity_id: Option<Uuid>,
+    /// The only user concerned, if there is one.
+    pub user_id: Option<UserId>,
+    /// Who did it: a user's id, or the name of a system scope.
+    pub actor: String,
+    /// What joins everything that one request led to.
+    pub correlation_id: Uuid,
+    /// The record before; absent when it was created.
+    pub before: Option<serde_json::Value>,
+    /// The record after; absent when it was deleted.
+    pub after: Option<serde_json::Value>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A record that was written, with the policy revision from which it holds.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Saved<T> {
+    /// The record.
+    #[serde(flatten)]
+    pub record: T,
+    /// The tenant's policy revision.
+    pub revision: i64,
+}
+
+/// A write without a record to show.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Written {
+    /// The tenant's policy revision from which it holds.
+    pub revision: i64,
+}
+
+fn uuids(ids: &[RoleId]) -> Vec<Uuid> {
+    ids.iter().map(|id| id.uuid()).collect()
+}
+
+fn refuse_if_any(errors: Vec<FieldError>) -> Result<(), Problem> {
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::invalid(errors))
+    }
+}
+
+/// The engine's problems as field errors, with pointers into the request's body.
+fn invalid(problems: &[stoa_policy::Problem], rule: &str, at: impl Fn(&str) -> String) -> Problem {
+    let mut errors: Vec<_> = problems
+        .iter()
+        .map(|problem| FieldError::new(at(&problem.pointer), rule, problem.message.clone()))
+        .collect();
+    errors.dedup();
+    Problem::invalid(errors)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Grants.
+
+use super::{Statement, json, list, snapshot, word};
+use crate::administration::COVERING;
+use crate::model::Grant;
+use stoa_kernel::db::Row;
+use stoa_kernel::http::{ListPlan, SortKey};
+use stoa_kernel::{DbError, TenantTx, params};
+use stoa_policy::{DataScope, Effect};
+use stoa_types::{GrantId, RoleId};
+use uuid::Uuid;
+
+/// What a role's grants can be sorted by.
+pub(crate) const SORT: &[SortKey] = &[SortKey {
+    field: "permission",
+    column: "permission",
+    sql_type: "text",
+}];
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select id, role_id, permission, effect, scope, condition, created_at, created_by
+             from access.role_grant ",
+            $rest
+        )
+    };
+}
+
+pub(crate) fn read(row: &Row) -> Result<Grant, DbError> {
+    let condition: Option<serde_json::Value> = row.try_get(5)?;
+    Ok(Grant {
+        id: GrantId(row.try_get(0)?),
+        role_id: RoleId(row.try_get(1)?),
+        permission: row.try_get(2)?,
+        effect: word(row.try_get(3)?)?,
+        scope: word(row.try_get(4)?)?,
+        condition: condition.map(json).transpose()?,
+        created_at: row.try_get(6)?,
+        created_by: row.try_get(7)?,
+    })
+}
+
+/// The grants that give or take administration.
+pub(crate) fn of_administration() -> Statement {
+    let covering: Vec<String> = COVERING.iter().map(|form| (*form).to_owned()).collect();
+    (select!("where permission = any($1)"), params![covering])
+}
+
+pub(crate) fn by_id(role: RoleId, id: GrantId) -> Statement {
+    (
+        select!("where id = $1 and role_id = $2"),
+        params![id.uuid(), role.uuid()],
+    )
+}
+
+/// All grants of a role, for the audit trail of its deletion.
+pub(crate) fn of_role(role: RoleId) -> Statement {
+    (select!("where role_id = $1"), params![role.uuid()])
+}
+
+pub(crate) fn count() -> Statement {
+    ("select count(*) from access.role_grant", params![])
+}
+
+pub(crate) async fn page(tx: TenantTx<'_>, plan: &ListPlan, role: RoleId) -> Result<Vec<Grant>, DbError> {
+    let of_role = vec!["role_id = $1".to_owned()];
+    list(tx, plan, select!(""), of_role, params![role.uuid()], read).await
+}
+
+/// The permissions without wildcards that the tenant's grants name, for those that no service declares.
+pub(crate) async fn named_permissions(tx: TenantTx<'_>) -> Result<Vec<String>, DbError> {
+    let sql = "select distinct permission from access.role_grant where strpos(permission, '*') = 0";
+    let rows = tx.read(sql, &[]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+pub(crate) fn insert(tenant: Uuid, grant: &Grant) -> Statement {
+    (
+        "insert into access.role_grant
+           (tenant_id, id, role_id, permission, effect, scope, condition, created_at, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        params![
+            tenant,
+            grant.id.uuid(),
+            grant.role_id.uuid(),
+            grant.permission.clone(),
+            effect_text(grant.effect),
+            scope_text(grant.scope),
+            grant.condition.as_ref().and_then(snapshot),
+            grant.created_at,
+            grant.created_by.clone(),
+        ],
+    )
+}
+
+pub(crate) fn delete(id: GrantId) -> Statement {
+    ("delete from access.role_grant where id = $1", params![id.uuid()])
+}
+
+fn effect_text(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Allow => "allow",
+        Effect::Deny => "deny",
+    }
+}
+
+pub(crate) fn scope_text(scope: DataScope) -> &'static str {
+    match scope {
+        DataScope::Own => "own",
+        DataScope::Branch => "branch",
+        DataScope::All => "all",
+    }
+}

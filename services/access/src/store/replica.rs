@@ -1,0 +1,156 @@
+//! What every process loads: a policy, a subject, and the feed of changes. Each is one statement, so one snapshot: a
+//! revision never labels another revision's content.
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use stoa_contracts::access::SubjectDescription;
+use stoa_kernel::db::Row;
+use stoa_kernel::decisions::Change;
+use stoa_kernel::{DbError, SystemTx, TenantTx, params};
+use stoa_policy::{SubjectGrants, TenantPolicy};
+use stoa_types::{BranchId, TenantId, UserId};
+use uuid::Uuid;
+
+const POLICY: &str = "
+  select revision.revision,
+    (select coalesce(json_agg(json_build_object('id', r.id, 'name', r.name, 'parents',
+         array(select p.parent_id from access.role_parent p
+               where p.tenant_id = r.tenant_id and p.role_id = r.id))), '[]')::text
+     from access.role r),
+    (select coalesce(json_agg(json_build_object('id', g.id, 'role', g.role_id, 'permission', g.permission,
+         'effect', g.effect, 'scope', g.scope, 'condition', g.condition)), '[]')::text
+     from access.role_grant g),
+    (select coalesce(json_agg(json_build_object('id', e.id, 'pattern', e.pattern, 'methods', e.methods,
+         'requirement', e.requirement)), '[]')::text
+     from access.endpoint_rule e)
+  from access.revision";
+
+const SUBJECT: &str = "
+  select coalesce((select revision from access.revision), 0),
+    (select branch_id from access.subject where user_id = $1),
+    array(select c.branch_id from access.subject s
+          join access.branch_closure c on c.tenant_id = s.tenant_id and c.ancestor_id = s.branch_id
+          where s.user_id = $1),
+    (select coalesce(json_agg(json_build_object('role', a.role_id,
+         'validFrom', floor(extract(epoch from a.valid_from) * 1000)::bigint,
+         'validUntil', floor(extract(epoch from a.valid_until) * 1000)::bigint)), '[]')::text
+     from access.assignment a where a.user_id = $1)";
+
+const DESCRIPTION: &str = "
+  with recursive direct as (
+    select role_id from access.assignment
+    where user_id = $1 and (valid_from is null or valid_from <= $2) and (valid_until is null or valid_until > $2)
+  ), held as (
+    select role_id from direct
+    union
+    select p.parent_id from access.role_parent p join held h on p.role_id = h.role_id
+  )
+  select array(select r.name from access.role r join direct d on r.id = d.role_id order by r.name),
+    (select max(case g.scope when 'all' then 3 when 'branch' then 2 else 1 end)
+     from access.role_grant g join held h on g.role_id = h.role_id where g.effect = 'allow'),
+    (select branch_id from access.subject where user_id = $1)";
+
+const HEAD: &str = "select greatest((select max(seq) from access.change),
+                                    (select max(seq) from access.platform_change), 0)";
+
+const FEED: &str = "
+  select seq, tenant_id, user_id, revision from (
+    (select seq, tenant_id, user_id, revision from access.change where seq > $1 order by seq limit $2)
+    union all
+    (select seq, null, null, revision from access.platform_change where seq > $1 order by seq limit $2)
+  ) changes order by seq limit $2";
+
+/// A tenant's policy; empty at revision 0 when there is no such tenant.
+pub(crate) async fn policy(tx: TenantTx<'_>) -> Result<TenantPolicy, DbError> {
+    let tenant = tx.tenant();
+    let rows = tx.read(POLICY, &[]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(TenantPolicy {
+            tenant,
+            ..TenantPolicy::default()
+        });
+    };
+    Ok(TenantPolicy {
+        tenant,
+        revision: row.try_get(0)?,
+        roles: parse(row.try_get(1)?)?,
+        grants: parse(row.try_get(2)?)?,
+        endpoint_rules: parse(row.try_get(3)?)?,
+    })
+}
+
+/// What a user holds; nothing for an unknown one.
+pub(crate) async fn subject(tx: TenantTx<'_>, user: UserId) -> Result<SubjectGrants, DbError> {
+    let tenant = tx.tenant();
+    let rows = tx.read(SUBJECT, &[&user.uuid()]).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| DbError::Unexpected("no row for a subject".into()))?;
+    Ok(SubjectGrants {
+        tenant,
+        user: user.uuid(),
+        revision: row.try_get(0)?,
+        branch: row.try_get(1)?,
+        branches_below: row.try_get(2)?,
+        assignments: parse(row.try_get(3)?)?,
+        ..SubjectGrants::default()
+    })
+}
+
+/// What the claims of a token say, but for the plan.
+pub(crate) async fn describe(
+    tx: TenantTx<'_>,
+    user: UserId,
+    now: Timestamp,
+) -> Result<SubjectDescription, DbError> {
+    let rows = tx.read(DESCRIPTION, &[&user.uuid(), &now]).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| DbError::Unexpected("no row for a subject".into()))?;
+    let scope = match row.try_get::<_, Option<i32>>(1)? {
+        Some(3) => "all",
+        Some(2) => "branch",
+        _ => "own",
+    };
+    let branch: Option<Uuid> = row.try_get(2)?;
+    Ok(SubjectDescription {
+        roles: row.try_get(0)?,
+        data_scope: scope.to_owned(),
+        branch_id: branch.map(BranchId),
+        plan: String::new(),
+    })
+}
+
+/// The position of the last change.
+pub(crate) async fn head(tx: SystemTx<'_>) -> Result<i64, DbError> {
+    let rows = tx.read(HEAD, &[]).await?;
+    rows.first().map_or(Ok(0), |row| Ok(row.try_get(0)?))
+}
+
+/// The position of the last change, and up to `limit` changes after `after` with their positions, oldest first.
+pub(crate) async fn changes_after(
+    mut tx: SystemTx<'_>,
+    after: i64,
+    limit: i64,
+) -> Result<(i64, Vec<(i64, Change)>), DbError> {
+    tx.defer(HEAD, params![]);
+    tx.defer(FEED, params![after, limit]);
+    let mut results = tx.commit().await?.into_iter();
+    let head = results.next().unwrap_or_default();
+    let head = head.first().map_or(Ok(0), |row| row.try_get(0))?;
+    let changes = results.next().unwrap_or_default();
+    Ok((head, changes.iter().map(read_change).collect::<Result<_, _>>()?))
+}
+
+fn read_change(row: &Row) -> Result<(i64, Change), DbError> {
+    let change = Change {
+        tenant: row.try_get::<_, Option<Uuid>>(1)?.map(TenantId),
+        user: row.try_get::<_, Option<Uuid>>(2)?.map(UserId),
+        revision: row.try_get(3)?,
+    };
+    Ok((row.try_get(0)?, change))
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, DbError> {
+    serde_json::from_str(text).map_err(|error| DbError::Unexpected(error.to_string()))
+}

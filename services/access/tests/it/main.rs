@@ -1,0 +1,11 @@
+//! The access service against a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail")]
+
+mod administration;
+mod branches;
+mod changes;
+mod decisions;
+mod harness;
+mod roles;
+mod seeding;

@@ -1,0 +1,128 @@
+//! Every problem code with its meaning and remedy.
+
+/// A documented problem code.
+pub(super) struct Entry {
+    pub(super) code: &'static str,
+    pub(super) status: u16,
+    pub(super) title: &'static str,
+    pub(super) meaning: &'static str,
+    pub(super) remedy: &'static str,
+}
+
+macro_rules! codes {
+    ($($code:literal $status:literal $title:literal: $meaning:literal => $remedy:literal;)*) => {
+        &[$(Entry { code: $code, status: $status, title: $title, meaning: $meaning, remedy: $remedy }),*]
+    };
+}
+
+/// In alphabetical order.
+pub(super) const CODES: &[Entry] = codes! {
+    "auth.forbidden" 403 "Not allowed":
+        "You are signed in, but no grant allows this, or no rule admits the endpoint."
+        => "Ask an administrator for the permission that the detail names.";
+    "auth.unauthenticated" 401 "Sign in first":
+        "The endpoint needs an access token, and none that is valid was sent."
+        => "Get a token from /oauth2/token and send it as Authorization: Bearer. The detail says what was wrong with yours.";
+    "customers.archived" 409 "Conflict":
+        "The customer is archived, so it cannot be changed."
+        => "Restore it first.";
+    "customers.not_archived" 409 "Conflict":
+        "The customer is not archived, so there is nothing to restore."
+        => "Read it again; somebody may have restored it already.";
+    "customers.status_move" 409 "Conflict":
+        "A customer cannot go from its status to the one that was asked for."
+        => "The detail names the statuses that can follow.";
+    "iam.too_many_evaluations" 400 "The request cannot be read":
+        "The request asks for more evaluations than one answer may hold."
+        => "Split it into several requests.";
+    "iam.too_many_grants" 409 "Conflict":
+        "The tenant holds the most grants it may."
+        => "Remove grants that are not needed, or grant to a parent role once.";
+    "idempotency.key_format" 400 "The request cannot be read":
+        "The Idempotency-Key is empty, too long or not visible ASCII."
+        => "Use 1 to 255 visible characters, such as a UUID.";
+    "idempotency.other_body" 422 "Idempotency-Key was used for another request":
+        "The same key came with another body within the last 24 hours."
+        => "Use a new key for a new request; repeat a request with its body unchanged.";
+    "idempotency.running" 409 "Conflict":
+        "A request with the same key has not finished yet."
+        => "Repeat it in a moment: you will get its answer.";
+    "mesh.bad_call" 400 "The request cannot be read":
+        "A service sent another one a call that it does not understand."
+        => "Check that all processes run neighbouring releases.";
+    "organization.taken" 409 "Conflict":
+        "The id belongs to another organisation or branch already."
+        => "Use a new id.";
+    "organizations.archived" 409 "Conflict":
+        "The organisation or branch is archived, so it cannot be changed."
+        => "Restore it first.";
+    "organizations.not_archived" 409 "Conflict":
+        "The organisation or branch is not archived, so there is nothing to restore."
+        => "Read it again; somebody may have restored it already.";
+    "request.body" 400 "The request cannot be read":
+        "The body broke off or cannot be read."
+        => "Send it again; the detail says what was wrong.";
+    "request.contention" 409 "Conflict":
+        "A concurrent change got in the way."
+        => "Repeat the request.";
+    "request.headers" 400 "The request cannot be read":
+        "The headers can be understood in more than one way."
+        => "The detail names the header; send it once and in one form.";
+    "request.headers_too_large" 431 "Request too large":
+        "All headers together exceed 32 KiB."
+        => "Send fewer or shorter headers; mind cookies.";
+    "request.invalid" 422 "Some fields are not valid":
+        "The request was understood, but fields break a rule."
+        => "errors[] names each field by JSON pointer with its rule; correct them all and send again.";
+    "request.malformed_json" 400 "The request cannot be read":
+        "The body is not JSON."
+        => "The detail names the line and column.";
+    "request.media_type" 415 "Unsupported media type":
+        "The endpoint takes JSON."
+        => "Send Content-Type: application/json.";
+    "request.method_not_allowed" 405 "Method not allowed":
+        "The path exists, but does not answer this method."
+        => "The Allow header lists the methods; see /docs.";
+    "request.not_found" 404 "Not found":
+        "It does not exist, or you may not see it; the two look the same on purpose."
+        => "Check the path and id, and that you are in the right tenant.";
+    "request.path" 400 "The request cannot be read":
+        "The path could mean different things to different readers: dot segments, empty segments, encoded slashes, or text that is not UTF-8."
+        => "Resolve and normalise the path before sending it.";
+    "request.path_too_long" 414 "Path too long":
+        "The path exceeds 4096 bytes."
+        => "Shorten it, or move data into the body.";
+    "request.query" 400 "The request cannot be read":
+        "The query cannot be read."
+        => "Send it as name=value pairs, percent-encoded.";
+    "request.query_too_long" 414 "Request too large":
+        "The query exceeds 8 KiB."
+        => "Shorten it, or ask in several requests.";
+    "request.stale" 412 "Changed by someone else":
+        "If-Match names a version that is not the current one."
+        => "Read the resource again, apply your change to it, and send the new ETag.";
+    "request.too_large" 413 "Body too large":
+        "The body exceeds the limit of this installation (server.max_body_bytes)."
+        => "Send less, or in parts.";
+    "request.version_required" 428 "If-Match is required":
+        "This update could overwrite somebody's change, so it must say which version it means."
+        => "Read the resource and send its ETag as If-Match.";
+    "routes.no_such_revision" 409 "Conflict":
+        "The routes cannot go back to that revision."
+        => "Name a revision from 0 to the one before the current.";
+    "routes.too_many" 409 "Conflict":
+        "The tenant owns the most routes it may."
+        => "Remove routes that are not needed, or join several paths in one.";
+    "service.bad_gateway" 502 "The server behind this route failed":
+        "A foreign server broke off or answered with something that is not HTTP."
+        => "Try again; if it stays, tell who runs that server.";
+    "service.internal" 500 "Internal error":
+        "This is a defect in Stoa."
+        => "Report it with the traceId. Repeat commands only with their Idempotency-Key.";
+    "service.timeout" 504 "Took too long":
+        "No answer came before the request's deadline."
+        => "Try again. A command may have happened: repeat it with the same Idempotency-Key.";
+    "service.unavailable" 503 "Temporarily unavailable":
+        "Something that the request needs is away for the moment."
+        => "Try again after the seconds in Retry-After.";
+};

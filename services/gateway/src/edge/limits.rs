@@ -1,0 +1,163 @@
+//! Stage 2: bounds on what a client may send, and a strict reading of the message's framing (GW-25).
+
+use super::Refusal;
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode, Uri, header};
+use http_body::Body as _;
+use http_body_util::Limited;
+use stoa_kernel::Problem;
+
+/// The most bytes of header names and values.
+const MAX_HEADER_BYTES: usize = 32 << 10;
+/// The longest query.
+const MAX_QUERY: usize = 8 << 10;
+
+/// Checks the head of a request and bounds its body.
+///
+/// # Errors
+/// 400, 413, 414 or 431 with the reason.
+pub(super) fn limit(request: Request<Body>, max_body: usize) -> Result<Request<Body>, Refusal> {
+    check_head(request.headers(), request.uri())?;
+    if request.body().is_end_stream() {
+        return Ok(request);
+    }
+    if request.body().size_hint().lower() > max_body as u64 {
+        return Err(Refusal {
+            reason: "body.too_large",
+            problem: Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "request.too_large",
+                "Body too large",
+                format!("the body exceeds the limit of {max_body} bytes (server.max_body_bytes); send less"),
+            ),
+        });
+    }
+    let mut request = request.map(|body| Body::new(Limited::new(body, max_body)));
+    // This is the limit; axum's own would be a second, smaller one.
+    axum::extract::DefaultBodyLimit::disable().apply(&mut request);
+    Ok(request)
+}
+
+fn check_head(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if bytes > MAX_HEADER_BYTES {
+        return Err(refuse(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "request.headers_too_large",
+            "headers.too_large",
+            "the headers exceed 32 KiB; send fewer or shorter ones",
+        ));
+    }
+    if uri.query().is_some_and(|query| query.len() > MAX_QUERY) {
+        return Err(refuse(
+            StatusCode::URI_TOO_LONG,
+            "request.query_too_long",
+            "query.too_long",
+            "the query exceeds 8 KiB; shorten it",
+        ));
+    }
+    // What one reader takes from the first value, another takes from the last.
+    for (name, reason) in [
+        (header::HOST, "headers.two_hosts"),
+        (header::AUTHORIZATION, "headers.two_authorizations"),
+        (header::CONTENT_TYPE, "headers.two_content_types"),
+        (header::TRANSFER_ENCODING, "headers.two_transfer_encodings"),
+    ] {
+        if headers.get_all(&name).iter().nth(1).is_some() {
+            return Err(ambiguous(reason, &format!("send the header {name} once")));
+        }
+    }
+    let coding = headers.get(header::TRANSFER_ENCODING);
+    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(ambiguous(
+            "headers.transfer_encoding",
+            "chunked is the only transfer coding that is understood here",
+        ));
+    }
+    if coding.is_some() && headers.contains_key(header::CONTENT_LENGTH) {
+        return Err(ambiguous(
+            "headers.two_lengths",
+            "send either Content-Length or Transfer-Encoding (RFC 9112, section 6.1)",
+        ));
+    }
+    Ok(())
+}
+
+fn ambiguous(reason: &'static str, detail: &str) -> Refusal {
+    Refusal {
+        reason,
+        problem: Problem::bad_request("request.headers", detail),
+    }
+}
+
+fn refuse(status: StatusCode, code: &'static str, reason: &'static str, detail: &str) -> Refusal {
+    Refusal {
+        reason,
+        problem: Problem::new(status, code, "Request too large", detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(
+        build: impl FnOnce(http::request::Builder) -> http::request::Builder,
+        body: &'static str,
+    ) -> &'static str {
+        let request = build(Request::builder().uri("/x"))
+            .body(Body::from(body))
+            .unwrap();
+        limit(request, 10).map_or_else(|refusal| refusal.reason, |_| "ok")
+    }
+
+    // covers: GW-25
+    #[test]
+    fn ambiguous_and_oversized_heads_are_refused() {
+        assert_eq!(reason(|r| r, ""), "ok");
+        assert_eq!(reason(|r| r, "0123456789"), "ok");
+        assert_eq!(reason(|r| r, "0123456789x"), "body.too_large");
+        assert_eq!(
+            reason(|r| r.header("host", "a").header("host", "a"), ""),
+            "headers.two_hosts"
+        );
+        let two = reason(
+            |r| r.header("authorization", "a").header("authorization", "b"),
+            "",
+        );
+        assert_eq!(two, "headers.two_authorizations");
+        let both = reason(
+            |r| {
+                r.header("transfer-encoding", "chunked")
+                    .header("content-length", "3")
+            },
+            "",
+        );
+        assert_eq!(both, "headers.two_lengths");
+        let coding = reason(|r| r.header("transfer-encoding", "gzip, chunked"), "");
+        assert_eq!(coding, "headers.transfer_encoding");
+        let big = "x".repeat(MAX_HEADER_BYTES);
+        assert_eq!(reason(|r| r.header("x-big", big), ""), "headers.too_large");
+        let uri = format!("/x?{}", "q".repeat(MAX_QUERY + 1));
+        assert_eq!(reason(|r| r.uri(uri), ""), "query.too_long");
+    }
+
+    // covers: GW-25
+    #[tokio::test]
+    async fn a_body_of_unknown_length_is_cut_at_the_limit() {
+        let frames = futures::stream::iter((0..4).map(|_| Ok::<_, std::io::Error>("0123")));
+        let request = Request::builder()
+            .uri("/x")
+            .body(Body::from_stream(frames))
+            .unwrap();
+        let limited = limit(request, 10).map_err(|refusal| refusal.reason).unwrap();
+        assert!(
+            axum::body::to_bytes(limited.into_body(), usize::MAX)
+                .await
+                .is_err()
+        );
+    }
+}

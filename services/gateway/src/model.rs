@@ -1,0 +1,505 @@
+//! Routes and their rules. Pure.
+
+use crate::routing::Pattern;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr};
+use stoa_kernel::FieldError;
+use uuid::Uuid;
+
+/// The most routes that one tenant may own.
+pub(crate) const MAX_ROUTES: i64 = 5_000;
+
+/// The most entries in each list of predicates.
+const MAX_PREDICATES: usize = 20;
+
+/// A route as it is written: when it matches, where it leads, and what changes on the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = example())]
+pub struct RouteSpec {
+    /// A name for people, unique among the tenant's routes: 1 to 200 characters.
+    pub name: String,
+    /// Among matching routes the highest priority wins, then the most specific path.
+    #[serde(default)]
+    pub priority: i32,
+    /// When the route matches: all kinds of predicates must hold.
+    pub predicates: Predicates,
+    /// Where it leads.
+    pub target: Target,
+    /// Leading path segments to remove before forwarding. Not together with `rewrite`.
+    #[serde(default)]
+    pub strip_prefix: u8,
+    /// The path to forward, as a template over the parameters of the path patterns: `/orders/{id}/**`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<String>,
+    /// A disabled route matches nothing.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+/// When a route matches.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Predicates {
+    /// Path patterns, of which one must match: text segments, `{name}` for one segment, `**` at the end for the rest.
+    pub paths: Vec<String>,
+    /// Methods in upper case, of which one must match; any unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Hosts in lower case, of which one must match; `*.` in front stands for any host below. Any unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// Headers that must all be there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<ValueMatch>,
+    /// Query parameters that must all be there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub query: Vec<ValueMatch>,
+}
+
+/// A header or query parameter that must be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ValueMatch {
+    /// Its name; a header's in lower case.
+    pub name: String,
+    /// Its exact value; any unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// A service of the platform, by its name.
+    Service(String),
+    /// A foreign server: `http://host:port`.
+    Url(String),
+}
+
+/// A tenant's route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// Its id.
+    pub id: Uuid,
+    /// What it does.
+    #[serde(flatten)]
+    pub spec: RouteSpec,
+    /// Who made it.
+    pub origin: Origin,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Who last changed it.
+    pub updated_by: String,
+    /// Rises with every change; the ETag.
+    pub version: i64,
+}
+
+/// Whose a route is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Origin {
+    /// The platform's, for every tenant; read-only here.
+    Seed,
+    /// The tenant's own.
+    Custom,
+}
+
+impl Predicates {
+    /// How many there are beside the paths.
+    pub(crate) fn count(&self) -> usize {
+        self.methods.len() + self.hosts.len() + self.headers.len() + self.query.len()
+    }
+}
+
+/// What a route is checked against.
+pub(crate) struct Rules<'a> {
+    /// The services that a route may lead to.
+    pub(crate) services: &'a [&'static str],
+    /// Whether loopback and private addresses are allowed as targets.
+    pub(crate) private_upstreams: bool,
+    /// The platform's routes.
+    pub(crate) platform: &'a [Route],
+    /// Whether the client wants to take paths over from the platform.
+    pub(crate) force: bool,
+}
+
+impl RouteSpec {
+    /// Checks everything that must hold before the route is published.
+    pub(crate) fn check(&self, rules: &Rules<'_>) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut refuse = |pointer: &str, rule: &str, detail: &str| {
+            errors.push(FieldError::new(pointer, rule, detail));
+        };
+        let name = self.name.chars().count();
+        if name == 0 || name > 200 || self.name.chars().any(char::is_control) {
+            refuse(
+                "/name",
+                "length",
+                "must be 1 to 200 characters, none of them a control character",
+            );
+        }
+        self.check_target(rules, &mut refuse);
+        self.predicates.check(&mut refuse);
+        let patterns = self.check_paths(rules, &mut refuse);
+        self.check_rewrite(&patterns, &mut refuse);
+        errors
+    }
+
+    fn check_target(&self, rules: &Rules<'_>, refuse: &mut dyn FnMut(&str, &str, &str)) {
+        match &self.target {
+            Target::Service(name) if rules.services.contains(&name.as_str()) => {}
+            Target::Service(_) => {
+                let known = rules.services.join(", ");
+                refuse("/target/service", "unknown", &format!("must be one of {known}"));
+            }
+            Target::Url(url) => {
+                if let Err((rule, detail)) = check_url(url, rules.private_upstreams) {
+                    refuse("/target/url", rule, detail);
+                }
+            }
+        }
+    }
+
+    fn check_paths(&self, rules: &Rules<'_>, refuse: &mut dyn FnMut(&str, &str, &str)) -> Vec<Pattern> {
+        let mut patterns = Vec::new();
+        for (index, text) in self.predicates.paths.iter().enumerate() {
+            let pointer = format!("/predicates/paths/{index}");
+            let pattern = match Pattern::parse(text) {
+                Ok(pattern) => pattern,
+                Err(why) => {
+                    refuse(&pointer, "format", why);
+                    continue;
+                }
+            };
+            if let Some(taken) = rules.platform.iter().find(|route| route.claims(&pattern)) {
+                let own = taken.spec.target == Target::Service(crate::SERVICE.to_owned());
+                if own {
+                    refuse(
+                        &pointer,
+                        "reserved",
+                        "overlaps with the gateway's own paths, which stay the platform's",
+                    );
+                } else if !rules.force {
+                    let what = format!(
+                        "overlaps with the platform's route \"{}\"; add ?force=true to take it over for this tenant",
+                        taken.spec.name
+                    );
+                    refuse(&pointer, "shadows", &what);
+                }
+            }
+            patterns.push(pattern);
+        }
+        patterns
+    }
+
+    fn check_rewrite(&self, patterns: &[Pattern], refuse: &mut dyn FnMut(&str, &str, &str)) {
+        let Some(text) = &self.rewrite else { return };
+        if self.strip_prefix > 0 {
+            refuse(
+                "/rewrite",
+                "exclusive",
+                "must not be given together with stripPrefix",
+            );
+        }
+        match Pattern::parse(text) {
+            Err(why) => refuse("/rewrite", "format", why),
+            Ok(template) => {
+                for pattern in patterns {
+                    if template.has_tail() && !pattern.has_tail() {
+                        refuse(
+                            "/rewrite",
+                            "unknown",
+                            "ends in **, but a path of the route does not",
+                        );
+                    }
+                    for name in template.parameters() {
+                        if !pattern.parameters().any(|known| known == name) {
+                            let what = format!("uses {{{name}}}, which a path of the route does not have");
+                            refuse("/rewrite", "unknown", &what);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Route {
+    /// Whether some path is both this route's and `pattern`'s.
+    fn claims(&self, pattern: &Pattern) -> bool {
+        self.spec.enabled
+            && self
+                .spec
+                .predicates
+                .paths
+                .iter()
+                .any(|own| Pattern::parse(own).is_ok_and(|own| own.overlaps(pattern)))
+    }
+}
+
+impl Predicates {
+    fn check(&self, refuse: &mut dyn FnMut(&str, &str, &str)) {
+        if self.paths.is_empty() {
+            refuse(
+                "/predicates/paths",
+                "required",
+                "must have at least one path pattern",
+            );
+        }
+        let lists = [
+            ("paths", self.paths.len()),
+            ("methods", self.methods.len()),
+            ("hosts", self.hosts.len()),
+            ("headers", self.headers.len()),
+            ("query", self.query.len()),
+        ];
+        for (list, _) in lists.iter().filter(|(_, len)| *len > MAX_PREDICATES) {
+            refuse(
+                &format!("/predicates/{list}"),
+                "length",
+                "must have at most 20 entries",
+            );
+        }
+        for (index, method) in self.methods.iter().enumerate() {
+            if method.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+                let pointer = format!("/predicates/methods/{index}");
+                refuse(&pointer, "format", "must be a method in upper case, such as GET");
+            }
+        }
+        for (index, host) in self.hosts.iter().enumerate() {
+            let name = host.strip_prefix("*.").unwrap_or(host);
+            let is_host = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-');
+            if name.is_empty() || !name.bytes().all(is_host) {
+                let pointer = format!("/predicates/hosts/{index}");
+                refuse(
+                    &pointer,
+                    "format",
+                    "must be a host in lower case without port; *. in front is allowed",
+                );
+            }
+        }
+        for (index, header) in self.headers.iter().enumerate() {
+            let lower = header.name.to_ascii_lowercase() == header.name;
+            if !lower || http::HeaderName::from_bytes(header.name.as_bytes()).is_err() {
+                let pointer = format!("/predicates/headers/{index}/name");
+                refuse(&pointer, "format", "must be a header's name in lower case");
+            }
+        }
+        for (index, parameter) in self.query.iter().enumerate() {
+            if parameter.name.is_empty() {
+                let pointer = format!("/predicates/query/{index}/name");
+                refuse(&pointer, "required", "must not be empty");
+            }
+        }
+    }
+}
+
+fn check_url(text: &str, private_upstreams: bool) -> Result<(), (&'static str, &'static str)> {
+    let form = (
+        "format",
+        "must be http://host or http://host:port, without path, query or user",
+    );
+    let url = url::Url::parse(text).map_err(|_| form)?;
+    if url.scheme() == "https" {
+        return Err((
+            "format",
+            "must be http:// for now; TLS to foreign servers is not supported yet",
+        ));
+    }
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if url.scheme() != "http" || !bare || !url.username().is_empty() || url.password().is_some() {
+        return Err(form);
+    }
+    let address = match url.host() {
+        Some(url::Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+        Some(url::Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+        Some(url::Host::Domain(_)) => None,
+        None => return Err(form),
+    };
+    if !private_upstreams && address.is_some_and(is_private) {
+        return Err((
+            "private",
+            "must not be a loopback, private or link-local address; see server.private_upstreams",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether an address is not on the public internet: what a tenant could reach only through this process.
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => is_private_v4(v4),
+        IpAddr::V6(v6) => {
+            if let Some(v4) = v6.to_ipv4_mapped().or_else(|| translated(&v6.segments())) {
+                return is_private_v4(v4);
+            }
+            let first = v6.segments().first().copied().unwrap_or_default();
+            // Unique local, link-local, site-local, multicast; loopback and unspecified.
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || first & 0xfe00 == 0xfc00
+                || first & 0xffc0 == 0xfe80
+                || first & 0xffc0 == 0xfec0
+                || v6.to_ipv4().is_some_and(is_private_v4)
+        }
+    }
+}
+
+/// The IPv4 address inside NAT64 (RFC 6052) and 6to4 (RFC 3056) addresses.
+fn translated(segments: &[u16; 8]) -> Option<Ipv4Addr> {
+    let join = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match *segments {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some(join(high, low)),
+        _ => None,
+    }
+}
+
+fn is_private_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    ip.is_loopback()
+        || ip.is_private()
+        || ip.is_link_local()
+        || ip.is_unspecified()
+        || ip.is_broadcast()
+        || ip.is_multicast()
+        || a == 0
+        || a >= 240
+        // Shared address space (RFC 6598) and benchmarking (RFC 2544).
+        || (a == 100 && b & 0xc0 == 64)
+        || (a == 198 && b & 0xfe == 18)
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn example() -> serde_json::Value {
+    serde_json::json!({
+        "name": "Billing",
+        "predicates": {"paths": ["/billing/**"], "methods": ["GET", "POST"]},
+        "target": {"url": "http://billing.example:8080"},
+        "stripPrefix": 1
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> RouteSpec {
+        serde_json::from_value(example()).unwrap()
+    }
+
+    fn seed(name: &str, service: &str, path: &str) -> Route {
+        Route {
+            id: Uuid::nil(),
+            spec: RouteSpec {
+                name: name.into(),
+                priority: 0,
+                predicates: Predicates {
+                    paths: vec![path.into(), format!("{path}/**")],
+                    ..Predicates::default()
+                },
+                target: Target::Service(service.into()),
+                strip_prefix: 0,
+                rewrite: None,
+                enabled: true,
+            },
+            origin: Origin::Seed,
+            created_at: Timestamp::UNIX_EPOCH,
+            created_by: String::new(),
+            updated_at: Timestamp::UNIX_EPOCH,
+            updated_by: String::new(),
+            version: 1,
+        }
+    }
+
+    fn pointers(spec: &RouteSpec, force: bool) -> Vec<(String, String)> {
+        let platform = [
+            seed("customers", "customer", "/api/customers"),
+            seed("routes", "gateway", "/api/admin/routes"),
+        ];
+        let rules = Rules {
+            services: &["customer", "gateway"],
+            private_upstreams: false,
+            platform: &platform,
+            force,
+        };
+        let errors = spec.check(&rules);
+        errors.into_iter().map(|e| (e.pointer, e.rule)).collect()
+    }
+
+    // covers: GW-01
+    #[test]
+    fn a_good_route_passes() {
+        assert_eq!(pointers(&spec(), false), []);
+    }
+
+    // covers: GW-01
+    #[test]
+    fn a_platform_path_is_taken_over_only_by_force_and_the_gateways_own_never() {
+        let mut route = spec();
+        route.predicates.paths = vec!["/x".into(), "/api/customers/{id}".into()];
+        let at = |rule: &str| vec![("/predicates/paths/1".to_owned(), rule.to_owned())];
+        assert_eq!(pointers(&route, false), at("shadows"));
+        assert_eq!(pointers(&route, true), []);
+        route.predicates.paths = vec!["/x".into(), "/api/admin/{what}".into()];
+        assert_eq!(pointers(&route, true), at("reserved"));
+    }
+
+    // covers: GW-01
+    #[test]
+    fn errors_name_the_field() {
+        let mut route = spec();
+        route.name = String::new();
+        route.target = Target::Service("nobody".into());
+        route.predicates.methods = vec!["get".into()];
+        route.predicates.hosts = vec!["Shop".into()];
+        route.rewrite = Some("/x/{id}".into());
+        let found: Vec<_> = pointers(&route, false).into_iter().map(|(at, _)| at).collect();
+        let expected = [
+            "/name",
+            "/target/service",
+            "/predicates/methods/0",
+            "/predicates/hosts/0",
+            "/rewrite",
+            "/rewrite",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    // covers: GW-01
+    #[test]
+    fn targets_inside_the_network_are_refused() {
+        for url in [
+            "http://127.0.0.1:8081",
+            "http://2130706433",
+            "http://[::1]",
+            "http://[::ffff:10.0.0.1]",
+            "http://[64:ff9b::a00:1]",
+            "http://169.254.169.254",
+            "http://10.1.2.3",
+            "http://0.0.0.0",
+            "http://[fd00::1]",
+            "https://shop.example",
+            "http://shop.example/path",
+            "http://user@shop.example",
+            "ftp://shop.example",
+            "shop",
+        ] {
+            assert!(check_url(url, false).is_err(), "{url}");
+        }
+        assert!(check_url("http://shop.example:8080", false).is_ok());
+        assert!(check_url("http://127.0.0.1:9", true).is_ok());
+    }
+}

@@ -1,0 +1,6 @@
+//! The gateway against a real PostgreSQL.
+
+mod harness;
+mod live;
+mod routes;
+mod seeding;

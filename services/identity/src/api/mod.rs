@@ -1,0 +1,88 @@
+//! The endpoints: one file each.
+
+mod authorize;
+mod discovery;
+mod jwks;
+mod login;
+mod logout;
+mod revoke;
+mod token;
+mod userinfo;
+
+use crate::authorization::{ErrorRedirect, Refusal, with_query};
+use crate::state::State;
+use aide::axum::ApiRouter;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use stoa_kernel::Problem;
+
+const TAG: &str = "Sign-in";
+
+/// Every route of the service.
+pub(crate) fn routes() -> ApiRouter<State> {
+    ApiRouter::new()
+        .merge(discovery::routes())
+        .merge(jwks::routes())
+        .merge(authorize::routes())
+        .merge(login::routes())
+        .merge(token::routes())
+        .merge(userinfo::routes())
+        .merge(revoke::routes())
+        .merge(logout::routes())
+}
+
+/// A redirect after which the browser GETs (BCP 240, section 4.12: never 307, which would send a form again).
+fn see_other(location: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(location) else {
+        return Problem::internal(&std::io::Error::other("a redirect target is not a header value"))
+            .into_response();
+    };
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+fn set_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(cookie) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// Sends an answer back to the client, with the issuer that it must compare (RFC 9207).
+fn answer_client(
+    state: &State,
+    redirect_uri: &str,
+    answer: &[(&str, &str)],
+    request_state: Option<&str>,
+) -> Response {
+    let mut parameters = answer.to_vec();
+    if let Some(request_state) = request_state {
+        parameters.push(("state", request_state));
+    }
+    parameters.push(("iss", &state.issuer));
+    match with_query(redirect_uri, &parameters) {
+        Ok(location) => see_other(&location),
+        Err(error) => state.pages.problem(&Problem::internal(&error)),
+    }
+}
+
+fn refuse(state: &State, refusal: &Refusal) -> Response {
+    match refusal {
+        Refusal::Page(text) => {
+            let title = "This sign-in link does not work";
+            state.pages.refusal(StatusCode::BAD_REQUEST, title, text)
+        }
+        Refusal::Redirect(redirect) => refuse_by_redirect(state, redirect),
+    }
+}
+
+fn refuse_by_redirect(state: &State, redirect: &ErrorRedirect) -> Response {
+    let answer = [
+        ("error", redirect.error),
+        ("error_description", redirect.description),
+    ];
+    answer_client(state, &redirect.redirect_uri, &answer, redirect.state.as_deref())
+}

@@ -1,0 +1,120 @@
+//! The calls that other services make.
+
+use crate::model::{check_account, normalise_email};
+use crate::sign_in;
+use crate::state::State;
+use crate::store::{self, NewAccount};
+use crate::{grants, verify};
+use stoa_contracts::Done;
+use stoa_contracts::identity::{
+    AccountCreated, CreateUser, LoadVerificationKeys, TokenStatus, ValidateToken, VerificationKeys,
+};
+use stoa_kernel::mesh::Calls;
+use stoa_kernel::{Actor, Problem, Scope};
+use zeroize::Zeroizing;
+
+/// The handlers.
+#[must_use]
+pub(crate) fn calls(state: &State) -> Calls {
+    let (keys, validate, create) = (state.clone(), state.clone(), state.clone());
+    Calls::new()
+        .on(move |_: Scope, _: LoadVerificationKeys| load_verification_keys(keys.clone()))
+        .on(move |scope, call: ValidateToken| validate_token(validate.clone(), scope, call))
+        .on(move |scope, call: CreateUser| create_user(create.clone(), scope, call))
+}
+
+async fn load_verification_keys(state: State) -> Result<VerificationKeys, Problem> {
+    let keys = state.keys.current().await?;
+    Ok(VerificationKeys {
+        issuer: state.issuer.clone(),
+        jwks: keys.jwks.clone(),
+    })
+}
+
+async fn validate_token(state: State, mut scope: Scope, call: ValidateToken) -> Result<TokenStatus, Problem> {
+    let inactive = |reason: String| TokenStatus {
+        reason: Some(reason),
+        ..TokenStatus::default()
+    };
+    let keys = state.keys.current().await?;
+    let now = state.clock.now().as_second();
+    let claims = match verify::access_token(&call.token, &keys, &state.issuer, &state.audience, now) {
+        Ok(claims) => claims,
+        Err(fault) => return Ok(inactive(fault.to_string())),
+    };
+    let live = grants::store::is_family_live(&state.db.system, &mut scope, claims.tenant, claims.gid).await?;
+    if !live {
+        return Ok(inactive("the token was revoked".to_owned()));
+    }
+    Ok(TokenStatus {
+        active: true,
+        subject: Some(claims.sub),
+        tenant: Some(claims.tenant),
+        expires_at: Some(claims.exp),
+        reason: None,
+    })
+}
+
+async fn create_user(state: State, mut scope: Scope, call: CreateUser) -> Result<Done, Problem> {
+    let CreateUser {
+        id,
+        email,
+        name,
+        password,
+    } = call;
+    let password = Zeroizing::new(password);
+    if scope.tenant().uuid().is_nil() {
+        return Err(Problem::bad_request(
+            "identity.tenant_required",
+            "an account belongs to a tenant",
+        ));
+    }
+    let email = normalise_email(&email);
+    check_account(&email, &name, &password).map_err(Problem::invalid)?;
+    let mut tx = state.db.app.begin(&mut scope);
+    let exists = store::account_exists(&mut tx, id).await?;
+    tx.rollback().await;
+    if exists {
+        return Ok(Done {});
+    }
+    if store::is_email_taken(&state.db.system, &mut scope, &email).await? {
+        return Err(email_taken());
+    }
+    // Before the transaction: a hash takes its time, and no connection waits for it.
+    let password_hash = state.passwords.hash(password).await.map_err(sign_in::problem)?;
+    let by = match scope.actor() {
+        Actor::User(user) => user.to_string(),
+        Actor::System(name) => name.clone(),
+    };
+    let mut tx = state.db.app.begin(&mut scope);
+    let new = NewAccount {
+        id,
+        email,
+        name: name.trim().to_owned(),
+        password_hash,
+        now: state.clock.now(),
+        by,
+    };
+    store::insert_account(&mut tx, new);
+    let created = AccountCreated {
+        user_id: id,
+        version: 1,
+    };
+    stoa_eventlog::append(&mut tx, &state.clock, &created)?;
+    match tx.commit().await {
+        Ok(_) => Ok(Done {}),
+        Err(error) => match error.constraint() {
+            // The same call at the same time: done.
+            Some("account_pkey") => Ok(Done {}),
+            Some("account_email_live") => Err(email_taken()),
+            _ => Err(error.into()),
+        },
+    }
+}
+
+fn email_taken() -> Problem {
+    Problem::conflict(
+        "identity.email_taken",
+        "another account has this e-mail; use another one",
+    )
+}

@@ -1,0 +1,88 @@
+//! Signing in with e-mail and password. Every refusal looks and takes the same, so that nobody learns who has an
+//! account.
+
+use crate::model::{SESSION_LIFETIME, Session, normalise_email};
+use crate::passwords::PasswordError;
+use crate::secret;
+use crate::state::State;
+use crate::store::{self, NewSession};
+use sha2::{Digest, Sha256};
+use stoa_kernel::{Problem, Scope};
+use zeroize::Zeroizing;
+
+/// How an attempt ends.
+pub(crate) enum Attempt {
+    /// Signed in; the secret goes into the cookie.
+    SignedIn(Session, String),
+    /// Unknown e-mail or wrong password.
+    Refused,
+    /// Too many failures; the seconds to wait.
+    Blocked(i64),
+}
+
+/// Tries to sign in. `current` is the browser's session so far.
+///
+/// # Errors
+/// 503 when too many passwords are being checked, or the database is away.
+pub(crate) async fn attempt(
+    state: &State,
+    scope: &mut Scope,
+    email: &str,
+    password: Zeroizing<String>,
+    current: Option<Session>,
+) -> Result<Attempt, Problem> {
+    let email = normalise_email(email);
+    let email_hash = Sha256::digest(email.as_bytes()).to_vec();
+    let candidate = store::sign_in_candidate(&state.db.system, scope, &email, &email_hash).await?;
+    let now = state.clock.now();
+    if let Some(until) = candidate.blocked_until.filter(|until| *until > now) {
+        count("blocked");
+        return Ok(Attempt::Blocked(until.duration_since(now).as_secs().max(1)));
+    }
+    let stored = candidate
+        .account
+        .as_ref()
+        .map(|account| account.password_hash.clone());
+    let verified = state.passwords.verify(password, stored).await.map_err(problem)?;
+    let now = state.clock.now();
+    let Some(account) = candidate.account.filter(|_| verified) else {
+        store::record_failure(&state.db.system, scope, &email_hash, now).await?;
+        count("refused");
+        return Ok(Attempt::Refused);
+    };
+    let same = current.filter(|session| session.user == account.user && session.tenant == account.tenant);
+    let session = Session {
+        tenant: account.tenant,
+        id: same.map_or_else(stoa_types::new_id, |session| session.id),
+        user: account.user,
+        auth_time: now,
+    };
+    // A new secret at every sign-in: one that somebody planted before is worth nothing (session fixation).
+    let cookie = secret::generate().map_err(|e| Problem::internal(&e))?;
+    let new = NewSession {
+        session,
+        token_hash: secret::hash(&cookie),
+        expires_at: now.saturating_add(SESSION_LIFETIME).unwrap_or(now),
+        replaces: current,
+        email_hash: &email_hash,
+    };
+    store::start_session(&state.db.system, scope, new).await?;
+    count("signed_in");
+    Ok(Attempt::SignedIn(session, cookie))
+}
+
+/// What a full or failing password pool means to the client.
+pub(crate) fn problem(error: PasswordError) -> Problem {
+    match error {
+        PasswordError::Busy => {
+            let mut problem = Problem::unavailable(error.to_string());
+            problem.retry_after = Some(2);
+            problem
+        }
+        PasswordError::Failed(_) => Problem::internal(&error),
+    }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("stoa_identity_sign_ins_total", "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,343 @@
+//! The SQL of accounts, sign-in throttling, clients and sessions.
+
+use crate::client::Client;
+use crate::model::{FAILURE_WINDOW, Session, backoff};
+use jiff::Timestamp;
+use stoa_kernel::db::Row;
+use stoa_kernel::{Database, DbError, Scope, TenantTx, params};
+use stoa_types::{TenantId, UserId};
+use uuid::Uuid;
+
+const FIND_CLIENT: &str = "select client_id, name, redirect_uris, post_logout_redirect_uris from identity.client where client_id = $1";
+
+/// One row, whether the e-mail is known or not.
+const SIGN_IN_CANDIDATE: &str = "select t.blocked_until, a.tenant_id, a.id, a.password_hash
+  from (select $1::text as email, $2::bytea as email_hash) typed
+  left join identity.sign_in_throttle t on t.email_hash = typed.email_hash
+  left join identity.account a on a.email = typed.email and a.archived_at is null and a.status = 'active'";
+
+const COUNT_FAILURE: &str =
+    "insert into identity.sign_in_throttle as t (email_hash, failures, last_failed_at)
+  values ($1, 1, $2)
+  on conflict (email_hash) do update set last_failed_at = excluded.last_failed_at,
+    failures = case when greatest(t.last_failed_at, t.blocked_until) < $3 then 1 else t.failures + 1 end
+  returning failures";
+
+const BLOCK: &str = "update identity.sign_in_throttle set blocked_until = $2 where email_hash = $1";
+
+const FORGIVE: &str = "delete from identity.sign_in_throttle where email_hash = $1";
+
+const INSERT_SESSION: &str = "insert into identity.session
+  (tenant_id, id, user_id, token_hash, auth_time, created_at, expires_at) values ($1, $2, $3, $4, $5, $5, $6)";
+
+/// A session whose user has signed in again: the same session under a new cookie.
+const RENEW_SESSION: &str = "update identity.session set token_hash = $3, auth_time = $4, expires_at = $5
+  where tenant_id = $1 and id = $2 and ended_at is null";
+
+const FIND_SESSION: &str = "select s.tenant_id, s.id, s.user_id, s.auth_time
+  from identity.session s
+  join identity.account a on a.tenant_id = s.tenant_id and a.id = s.user_id
+  where s.token_hash = $1 and s.ended_at is null and s.expires_at > $2
+    and a.status = 'active' and a.archived_at is null";
+
+const END_SESSION: &str =
+    "update identity.session set ended_at = $3 where tenant_id = $1 and id = $2 and ended_at is null";
+
+const REVOKE_OF_SESSION: &str = "update identity.token_family set revoked_at = $3, revoked_reason = 'logout'
+  where tenant_id = $1 and session_id = $2 and revoked_at is null";
+
+const FIND_SESSION_BY_ID: &str = "select s.tenant_id, s.id, s.user_id, s.auth_time from identity.session s where s.tenant_id = $1 and s.id = $2";
+
+const FIND_PROFILE: &str = "select email, name from identity.account where tenant_id = $1 and id = $2 and archived_at is null and status = 'active'";
+
+const ACCOUNT_EXISTS: &str = "select from identity.account where tenant_id = $1 and id = $2";
+
+const EMAIL_TAKEN: &str = "select from identity.account where email = $1 and archived_at is null";
+
+const INSERT_ACCOUNT: &str = "insert into identity.account
+  (tenant_id, id, email, name, password_hash, status, created_at, created_by, updated_at, updated_by)
+  values ($1, $2, $3, $4, $5, 'active', $6, $7, $6, $7)";
+
+/// What is over, each with the time before which it may go: a part at a time, so that no statement runs long. A family
+/// without tokens is over, a session when nothing of what was issued in it is left.
+const FORGET: [&str; 5] = [
+    "delete from identity.authorization_code where ctid = any (array(
+       select ctid from identity.authorization_code where expires_at < $1 limit 5000)) returning true",
+    "delete from identity.refresh_token where ctid = any (array(
+       select ctid from identity.refresh_token where expires_at < $1 limit 5000)) returning true",
+    "delete from identity.token_family where ctid = any (array(
+       select f.ctid from identity.token_family f where f.created_at < $1 and not exists (
+         select from identity.refresh_token r where r.tenant_id = f.tenant_id and r.family_id = f.id)
+       limit 5000)) returning true",
+    "delete from identity.session where ctid = any (array(
+       select s.ctid from identity.session s where s.expires_at < $1 and not exists (
+         select from identity.token_family f where f.tenant_id = s.tenant_id and f.session_id = s.id)
+       limit 5000)) returning true",
+    "delete from identity.sign_in_throttle where ctid = any (array(
+       select ctid from identity.sign_in_throttle where greatest(last_failed_at, blocked_until) < $1
+       limit 5000)) returning true",
+];
+
+/// The clients that come with Stoa. An operator's changes stay.
+pub(crate) const SEED_CLIENTS: &str = "insert into identity.client
+  (client_id, name, redirect_uris, post_logout_redirect_uris, created_at)
+  values ('stoa-cli', 'Stoa CLI', $1, $1, now()) on conflict (client_id) do nothing";
+
+pub(crate) async fn find_client(
+    db: &Database,
+    scope: &mut Scope,
+    id: &str,
+) -> Result<Option<Client>, DbError> {
+    let rows = db.begin_system(scope).read(FIND_CLIENT, &[&id]).await?;
+    rows.first()
+        .map(|row| {
+            Ok(Client {
+                id: row.try_get(0)?,
+                name: row.try_get(1)?,
+                redirect_uris: row.try_get(2)?,
+                post_logout_redirect_uris: row.try_get(3)?,
+            })
+        })
+        .transpose()
+}
+
+/// Who may be signing in with a typed e-mail.
+pub(crate) struct Candidate {
+    pub(crate) blocked_until: Option<Timestamp>,
+    pub(crate) account: Option<CandidateAccount>,
+}
+
+pub(crate) struct CandidateAccount {
+    pub(crate) tenant: TenantId,
+    pub(crate) user: UserId,
+    pub(crate) password_hash: String,
+}
+
+pub(crate) async fn sign_in_candidate(
+    db: &Database,
+    scope: &mut Scope,
+    email: &str,
+    email_hash: &[u8],
+) -> Result<Candidate, DbError> {
+    let rows = db
+        .begin_system(scope)
+        .read(SIGN_IN_CANDIDATE, &[&email, &email_hash])
+        .await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| DbError::Unexpected("no row for a sign-in".into()))?;
+    let tenant: Option<Uuid> = row.try_get(1)?;
+    let account = match tenant {
+        Some(tenant) => Some(CandidateAccount {
+            tenant: TenantId(tenant),
+            user: UserId(row.try_get(2)?),
+            password_hash: row.try_get(3)?,
+        }),
+        None => None,
+    };
+    Ok(Candidate {
+        blocked_until: row.try_get(0)?,
+        account,
+    })
+}
+
+/// Counts a failure and blocks further tries when there were too many.
+pub(crate) async fn record_failure(
+    db: &Database,
+    scope: &mut Scope,
+    email_hash: &[u8],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let window_start = now.saturating_sub(FAILURE_WINDOW).unwrap_or(now);
+    let mut tx = db.begin_system(scope);
+    let rows = tx
+        .query(COUNT_FAILURE, &[&email_hash, &now, &window_start])
+        .await?;
+    let failures: i32 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
+    if let Some(wait) = backoff(failures) {
+        let until = now.saturating_add(wait).unwrap_or(now);
+        tx.defer(BLOCK, params![email_hash.to_vec(), until]);
+    }
+    tx.commit().await.map(|_| ())
+}
+
+/// A sign-in that succeeded, as it is kept.
+pub(crate) struct NewSession<'a> {
+    pub(crate) session: Session,
+    pub(crate) token_hash: Vec<u8>,
+    pub(crate) expires_at: Timestamp,
+    /// The browser's session so far: renewed for the same user, ended for another.
+    pub(crate) replaces: Option<Session>,
+    /// The throttle's row to forgive.
+    pub(crate) email_hash: &'a [u8],
+}
+
+pub(crate) async fn start_session(
+    db: &Database,
+    scope: &mut Scope,
+    new: NewSession<'_>,
+) -> Result<(), DbError> {
+    let Session {
+        tenant,
+        id,
+        user,
+        auth_time,
+    } = new.session;
+    let mut tx = db.begin_system(scope);
+    tx.defer(FORGIVE, params![new.email_hash.to_vec()]);
+    match new.replaces {
+        Some(old) if old.id == id => tx.defer(
+            RENEW_SESSION,
+            params![tenant.uuid(), id, new.token_hash, auth_time, new.expires_at],
+        ),
+        other => {
+            if let Some(old) = other {
+                tx.defer(END_SESSION, params![old.tenant.uuid(), old.id, auth_time]);
+                tx.defer(REVOKE_OF_SESSION, params![old.tenant.uuid(), old.id, auth_time]);
+            }
+            tx.defer(
+                INSERT_SESSION,
+                params![
+                    tenant.uuid(),
+                    id,
+                    user.uuid(),
+                    new.token_hash,
+                    auth_time,
+                    new.expires_at
+                ],
+            );
+        }
+    }
+    tx.commit().await.map(|_| ())
+}
+
+pub(crate) async fn find_session(
+    db: &Database,
+    scope: &mut Scope,
+    token_hash: &[u8],
+    now: Timestamp,
+) -> Result<Option<Session>, DbError> {
+    let rows = db
+        .begin_system(scope)
+        .read(FIND_SESSION, &[&token_hash, &now])
+        .await?;
+    rows.first().map(read_session).transpose()
+}
+
+/// The session of an ID token that a client shows again.
+pub(crate) async fn find_session_by_id(
+    db: &Database,
+    scope: &mut Scope,
+    tenant: TenantId,
+    id: Uuid,
+) -> Result<Option<Session>, DbError> {
+    let rows = db
+        .begin_system(scope)
+        .read(FIND_SESSION_BY_ID, &[&tenant.uuid(), &id])
+        .await?;
+    rows.first().map(read_session).transpose()
+}
+
+/// Ends a session and revokes what was issued in it. In this order: a redemption that runs at the same time holds the
+/// session's row, and its tokens are then seen by the second statement.
+pub(crate) async fn end_session(
+    db: &Database,
+    scope: &mut Scope,
+    session: &Session,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let mut tx = db.begin_system(scope);
+    tx.defer(END_SESSION, params![session.tenant.uuid(), session.id, now]);
+    tx.defer(REVOKE_OF_SESSION, params![session.tenant.uuid(), session.id, now]);
+    tx.commit().await.map(|_| ())
+}
+
+fn read_session(row: &Row) -> Result<Session, DbError> {
+    Ok(Session {
+        tenant: TenantId(row.try_get(0)?),
+        id: row.try_get(1)?,
+        user: UserId(row.try_get(2)?),
+        auth_time: row.try_get(3)?,
+    })
+}
+
+/// What a user may know of the own account.
+pub(crate) struct Profile {
+    pub(crate) email: String,
+    pub(crate) name: String,
+}
+
+pub(crate) async fn find_profile(
+    db: &Database,
+    scope: &mut Scope,
+    user: UserId,
+) -> Result<Option<Profile>, DbError> {
+    let tenant = scope.tenant().uuid();
+    let rows = db
+        .begin(scope)
+        .read(FIND_PROFILE, &[&tenant, &user.uuid()])
+        .await?;
+    rows.first()
+        .map(|row| {
+            Ok(Profile {
+                email: row.try_get(0)?,
+                name: row.try_get(1)?,
+            })
+        })
+        .transpose()
+}
+
+pub(crate) async fn account_exists(tx: &mut TenantTx<'_>, id: UserId) -> Result<bool, DbError> {
+    let tenant = tx.tenant();
+    Ok(!tx.query(ACCOUNT_EXISTS, &[&tenant, &id.uuid()]).await?.is_empty())
+}
+
+/// Whether any tenant's live account has the e-mail.
+pub(crate) async fn is_email_taken(db: &Database, scope: &mut Scope, email: &str) -> Result<bool, DbError> {
+    Ok(!db
+        .begin_system(scope)
+        .read(EMAIL_TAKEN, &[&email])
+        .await?
+        .is_empty())
+}
+
+/// An account to keep.
+pub(crate) struct NewAccount {
+    pub(crate) id: UserId,
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) password_hash: String,
+    pub(crate) now: Timestamp,
+    /// Who made it: a user's id or a system scope's name.
+    pub(crate) by: String,
+}
+
+pub(crate) fn insert_account(tx: &mut TenantTx<'_>, new: NewAccount) {
+    let tenant = tx.tenant();
+    tx.defer(
+        INSERT_ACCOUNT,
+        params![
+            tenant,
+            new.id.uuid(),
+            new.email,
+            new.name,
+            new.password_hash,
+            new.now,
+            new.by
+        ],
+    );
+}
+
+/// Deletes what has been over since `before`, a part of each table; says whether something is left to delete.
+pub(crate) async fn forget_some(
+    db: &Database,
+    scope: &mut Scope,
+    before: Timestamp,
+) -> Result<bool, DbError> {
+    let mut tx = db.begin_system(scope);
+    for sql in FORGET {
+        tx.defer(sql, params![before]);
+    }
+    let deleted = tx.commit().await?;
+    Ok(deleted.iter().any(|rows| !rows.is_empty()))
+}
