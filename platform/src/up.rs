@@ -113,6 +113,7 @@ fn free(address: SocketAddr, flag: &str) -> anyhow::Result<()> {
 
 fn configure(args: &UpArgs, cluster: &Cluster) -> anyhow::Result<Config> {
     let mut config = Config::load(args.config.as_deref())?;
+    config.demo = true;
     config.server.listen = args.listen;
     config.server.admin_listen = args.admin_listen;
     if config.server.public_url == Config::default().server.public_url {

@@ -79,7 +79,9 @@ pub struct CreateUser {
 /// Keeps personal data and the password out of logs.
 impl std::fmt::Debug for CreateUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CreateUser").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("CreateUser")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -253,7 +253,7 @@ select log.make_partitions((now() at time zone 'UTC')::date);
 -- every new connection before it writes; cheap when the server was looked at before.
 create function log.open_epoch() returns int language plpgsql security definer set search_path = pg_catalog as $$
 declare
-  cell log.cell;
+  known log.cell;
   now_identifier bigint;
   now_timeline bigint;
   last log.tick;
@@ -261,31 +261,31 @@ begin
   if to_regclass('log.event_' || to_char((now() at time zone 'UTC')::date + 1, 'YYYYMMDD')) is null then
     perform log.make_partitions((now() at time zone 'UTC')::date);
   end if;
-  select * into cell from log.cell;
-  if cell.checked_server = pg_postmaster_start_time() then
-    return cell.epoch;
+  select * into known from log.cell;
+  if known.checked_server = pg_postmaster_start_time() then
+    return known.epoch;
   end if;
-  select * into cell from log.cell for update;
-  if cell.checked_server = pg_postmaster_start_time() then
-    return cell.epoch;
+  select * into known from log.cell for update;
+  if known.checked_server = pg_postmaster_start_time() then
+    return known.epoch;
   end if;
   select system_identifier into now_identifier from pg_control_system();
   now_timeline := log.timeline();
-  if (cell.system_identifier, cell.timeline) <> (now_identifier, now_timeline) then
+  if (known.system_identifier, known.timeline) <> (now_identifier, now_timeline) then
     -- Waits for whoever is writing and for a tick under way: what commits later carries the new epoch.
     lock table log.event in share row exclusive mode;
     perform pg_advisory_xact_lock(7046029254386353132);
     select * into last from log.tick order by n desc limit 1;
     insert into log.tick (n, epoch, kind, snapshot, last_seq, at)
-      select last.n + 1, cell.epoch, 'close', '9223372036854775807:9223372036854775807:', s.last_value, clock_timestamp()
+      select last.n + 1, known.epoch, 'close', '9223372036854775807:9223372036854775807:', s.last_value, clock_timestamp()
       from log.event_seq s;
     insert into log.tick (n, epoch, kind, snapshot, last_seq, at)
-      select last.n + 2, cell.epoch + 1, 'base', '1:1:', s.last_value, clock_timestamp() from log.event_seq s;
-    cell.epoch := cell.epoch + 1;
+      select last.n + 2, known.epoch + 1, 'base', '1:1:', s.last_value, clock_timestamp() from log.event_seq s;
+    known.epoch := known.epoch + 1;
   end if;
-  update log.cell set epoch = cell.epoch, system_identifier = now_identifier, timeline = now_timeline,
+  update log.cell set epoch = known.epoch, system_identifier = now_identifier, timeline = now_timeline,
     checked_server = pg_postmaster_start_time();
-  return cell.epoch;
+  return known.epoch;
 end $$;
 
 -- Records a tick if something became visible since the last one. Returns its number, 0 when nothing is new, null when

@@ -31,6 +31,9 @@ pub struct Config {
     pub identity: Identity,
     /// Logs, metrics and traces.
     pub telemetry: Telemetry,
+    /// Whether this process runs a demo. Set by `stoa up` alone, never by a file or variable.
+    #[serde(skip)]
+    pub demo: bool,
 }
 
 /// `[server]`

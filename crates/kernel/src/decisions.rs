@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use stoa_policy::{
     Attributes, CompiledPolicy, CompiledRule, CompiledSubject, Context, DataScope, Decision, EndpointRules,
-    Requirement, RowFilter, SubjectGrants,
+    RowFilter, SubjectGrants,
 };
 use stoa_types::{TenantId, UserId};
 
@@ -52,6 +52,8 @@ struct Inner {
     subjects: Cache<(TenantId, UserId), Arc<Subject>>,
     /// The least revision that a tenant's entries must have; older loads that arrive late are thrown away.
     floors: Cache<TenantId, i64>,
+    /// As `floors`, but written once the change's entries are gone: what has been applied.
+    heard: Cache<TenantId, i64>,
     platform_floor: AtomicI64,
     /// When the access service last answered the poll, in ms of the process's monotonic clock.
     confirmed_ms: AtomicI64,
@@ -98,6 +100,7 @@ impl Decisions {
                     .build(),
                 subjects: Cache::new(SUBJECTS),
                 floors: Cache::new(1_000_000),
+                heard: Cache::new(1_000_000),
                 platform_floor: AtomicI64::new(0),
                 confirmed_ms: AtomicI64::new(i64::MIN),
                 started: tokio::time::Instant::now(),
@@ -144,25 +147,19 @@ impl Decisions {
         Ok(platform.rules.decide(method, path).cloned())
     }
 
-    /// What the platform asks of an anonymous request; see [`Decisions::anonymous_rule`].
-    ///
-    /// # Errors
-    /// As [`Decisions::caller`].
-    pub async fn anonymous_requirement(
-        &self,
-        method: &str,
-        path: &str,
-    ) -> Result<Option<Requirement>, Problem> {
-        let rule = self.anonymous_rule(method, path).await?;
-        Ok(rule.map(|rule| rule.requirement))
-    }
-
     /// How long ago the access service confirmed this replica; `None` before the first time.
     #[must_use]
     pub fn staleness(&self) -> Option<Duration> {
         let confirmed = self.inner.confirmed_ms.load(Ordering::Acquire);
         let now = i64::try_from(self.inner.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         (confirmed != i64::MIN).then(|| Duration::from_millis(u64::try_from(now - confirmed).unwrap_or(0)))
+    }
+
+    /// The newest revision of a tenant that this replica has followed; 0 when it has heard of no change yet. A caller
+    /// loaded afterwards is at least as new.
+    #[must_use]
+    pub fn followed(&self, tenant: TenantId) -> i64 {
+        self.inner.heard.get(&tenant).unwrap_or(0)
     }
 
     fn check_fresh(&self) -> Result<(), Problem> {

@@ -2,7 +2,11 @@
 
 use aide::axum::ApiRouter;
 use aide::generate::GenContext;
-use aide::openapi::{MediaType, OpenApi, Operation, ReferenceOr, Response, SchemaObject};
+use aide::openapi::{
+    MediaType, OpenApi, Operation, Parameter, ParameterData, ParameterSchemaOrContent, PathStyle, ReferenceOr,
+    Response, SchemaObject,
+};
+use schemars::JsonSchema;
 use stoa_policy::EndpointRule;
 
 pub use stoa_policy::Requirement;
@@ -15,14 +19,72 @@ pub const AUTHENTICATED: &str = "x-stoa-authenticated";
 /// The operation's extension of an endpoint for everybody.
 pub const PUBLIC: &str = "x-stoa-public";
 
+/// The name of a path parameter until [`describe`] knows the path.
+const UNNAMED: &str = "";
+
 /// The OpenAPI part of a service's routes.
 #[must_use]
 pub fn describe<S: Clone + Send + Sync + 'static>(routes: ApiRouter<S>) -> OpenApi {
-    aide::generate::on_error(|error| tracing::debug!(%error, "openapi"));
-    aide::generate::extract_schemas(true);
     let mut api = OpenApi::default();
+    // The schemas are those that the routes' handlers left in this thread when `routes` was built.
     let _router = routes.finish_api(&mut api);
+    for (path, item) in api.paths.iter_mut().flat_map(|paths| &mut paths.paths) {
+        let (Some(name), ReferenceOr::Item(item)) = (placeholder(path), item) else { continue };
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            name_path_parameter(operation, name);
+        }
+    }
     api
+}
+
+/// The only `{name}` of a path.
+fn placeholder(path: &str) -> Option<&str> {
+    let mut names = path.split('/').filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'));
+    names.next().filter(|_| names.next().is_none())
+}
+
+fn name_path_parameter(operation: &mut Operation, name: &str) {
+    for parameter in &mut operation.parameters {
+        if let ReferenceOr::Item(Parameter::Path { parameter_data, .. }) = parameter
+            && parameter_data.name == UNNAMED
+        {
+            parameter_data.name = name.to_owned();
+        }
+    }
+}
+
+/// Documents a path parameter that is a plain value, such as an id: aide names only the fields of a struct.
+pub(crate) fn path_parameter<T: JsonSchema>(ctx: &mut GenContext, operation: &mut Operation) {
+    let described = |p: &ReferenceOr<Parameter>| matches!(p, ReferenceOr::Item(Parameter::Path { .. }));
+    if operation.parameters.iter().any(described) {
+        return;
+    }
+    let json_schema = ctx.schema.subschema_for::<T>();
+    operation.parameters.push(ReferenceOr::Item(Parameter::Path {
+        parameter_data: ParameterData {
+            name: UNNAMED.to_owned(),
+            description: None,
+            required: true,
+            deprecated: None,
+            format: ParameterSchemaOrContent::Schema(SchemaObject {
+                json_schema,
+                external_docs: None,
+                example: None,
+            }),
+            example: None,
+            examples: Default::default(),
+            explode: None,
+            extensions: Default::default(),
+        },
+        style: PathStyle::Simple,
+    }));
 }
 
 /// The endpoint rules that the operations ask for. An operation without a marker gets none, and stays denied.

@@ -142,14 +142,19 @@ impl Tokens {
     }
 }
 
-struct Form {
-    action: String,
-    hidden: Vec<(String, String)>,
+/// A form of a page, as a browser without scripts sees it.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// Where it is sent.
+    pub action: String,
+    /// Its hidden fields.
+    pub hidden: Vec<(String, String)>,
 }
 
 impl Form {
     /// The page's first form: enough of HTML for a page that works without scripts.
-    fn parse(html: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(html: &str) -> Option<Self> {
         let form = html.split("<form").nth(1)?.split("</form>").next()?;
         let action = attribute(form.split('>').next()?, "action").unwrap_or_default();
         let hidden = form

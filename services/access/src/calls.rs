@@ -3,7 +3,7 @@
 use crate::error::refused;
 use crate::model::Assignment;
 use crate::store::{self, Change, PolicyWrite, actor_text, snapshot};
-use crate::{App, PROVISION, defaults, feed};
+use crate::{App, CHANGE_LOCK, PROVISION, defaults, feed};
 use std::future::Future;
 use std::time::Duration;
 use stoa_contracts::Done;
@@ -100,7 +100,7 @@ async fn provision_tenant(app: App, mut scope: Scope, call: ProvisionTenant) -> 
     let mut inside = PROVISION.scope(call.tenant, PROVISION_BUDGET);
     let mut tx = app.context.db.app.begin(&mut inside);
     let (sql, params) = store::tenant::first_revision(call.tenant);
-    tx.defer(store::LOCK_CHANGES, stoa_kernel::params![store::CHANGE_LOCK]);
+    tx.defer(store::LOCK_CHANGES, stoa_kernel::params![CHANGE_LOCK]);
     tx.defer(sql, params);
     let created = tx.flush().await?.pop().is_some_and(|rows| !rows.is_empty());
     if !created {

@@ -20,6 +20,10 @@ use stoa_kernel::{Service, SystemScope};
 /// The service's name.
 pub const SERVICE: &str = "access";
 
+/// The advisory lock that serialises policy writes until their commit, so that the order of `change.seq` is the order of
+/// commits: readers that ask for "after n" lose nothing. Always taken before the tenant's revision row.
+pub const CHANGE_LOCK: i64 = 0x5374_6f61_4943;
+
 /// Reads the feed of changes, which spans all tenants.
 const FOLLOW: SystemScope = SystemScope::named("access.feed");
 /// Gives a new tenant its first roles: whoever provisions it works outside of it.

@@ -11,6 +11,7 @@ pub(crate) mod role;
 pub(crate) mod seed;
 pub(crate) mod tenant;
 
+use crate::CHANGE_LOCK;
 use crate::error::refused;
 use axum::response::Response;
 use http::HeaderValue;
@@ -23,9 +24,7 @@ use stoa_kernel::{Actor, DbError, Problem, TenantTx, params};
 use stoa_types::UserId;
 use uuid::Uuid;
 
-/// Serialises all policy writes until their commit, so that the order of `change.seq` is the order of commits: readers
-/// that ask for "after n" lose nothing. Always taken before the tenant's revision row.
-pub(crate) const CHANGE_LOCK: i64 = 0x5374_6f61_4943;
+/// For [`CHANGE_LOCK`].
 pub(crate) const LOCK_CHANGES: &str = "select pg_advisory_xact_lock($1)";
 const LOCK_REVISION: &str = "select revision from access.revision where tenant_id = $1 for update";
 const RAISE_REVISION: &str = "update access.revision set revision = $2 where tenant_id = $1";

@@ -27,7 +27,10 @@ pub(crate) async fn learn(app: &App, scope: &mut Scope, id: BranchId) -> Result<
 /// 422 when it is archived.
 pub(crate) fn check_live(archived: bool) -> Result<(), Problem> {
     if archived {
-        return Err(error::branch("archived", "the branch is archived; choose another"));
+        return Err(error::branch(
+            "archived",
+            "the branch is archived; choose another",
+        ));
     }
     Ok(())
 }

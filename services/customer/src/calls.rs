@@ -18,7 +18,11 @@ pub(crate) fn calls(app: App) -> Calls {
 async fn import(app: App, mut scope: Scope, call: ImportCustomers) -> Result<Imported, Problem> {
     if call.customers.len() > MAX_IMPORT {
         let detail = format!("an import has at most {MAX_IMPORT} customers; send several");
-        return Err(Problem::invalid(vec![FieldError::new("/customers", "length", detail)]));
+        return Err(Problem::invalid(vec![FieldError::new(
+            "/customers",
+            "length",
+            detail,
+        )]));
     }
     let record = Record::new(&scope.origin(), &app.clock);
     let customers = checked(call.customers, &record)?;
@@ -58,7 +62,13 @@ fn checked(customers: Vec<NewCustomer>, record: &Record) -> Result<Vec<Customer>
         };
         match input.checked() {
             Ok(input) => {
-                checked.push(Customer::new(new.id, input, new.branch_id, new.owner_id, record.clone()));
+                checked.push(Customer::new(
+                    new.id,
+                    input,
+                    new.branch_id,
+                    new.owner_id,
+                    record.clone(),
+                ));
             }
             Err(problem) => errors.extend(problem.errors.into_iter().map(|error| FieldError {
                 pointer: format!("/customers/{index}{}", error.pointer),
@@ -66,7 +76,11 @@ fn checked(customers: Vec<NewCustomer>, record: &Record) -> Result<Vec<Customer>
             })),
         }
     }
-    if errors.is_empty() { Ok(checked) } else { Err(Problem::invalid(errors)) }
+    if errors.is_empty() {
+        Ok(checked)
+    } else {
+        Err(Problem::invalid(errors))
+    }
 }
 
 async fn learn_branches(app: &App, scope: &mut Scope, customers: &[Customer]) -> Result<(), Problem> {

@@ -37,12 +37,22 @@ pub(crate) fn activities(context: &ServiceContext) -> Task {
             add(tx, event, "updated", json!({ "changed": event.data.changed }))
         })
         .on(|tx, event: &Delivered<CustomerStatusChanged>| {
-            add(tx, event, "statusChanged", json!({ "from": event.data.from, "to": event.data.to }))
+            add(
+                tx,
+                event,
+                "statusChanged",
+                json!({ "from": event.data.from, "to": event.data.to }),
+            )
         })
         .on(|tx, event: &Delivered<CustomerArchived>| add(tx, event, "archived", json!({})))
         .on(|tx, event: &Delivered<CustomerRestored>| add(tx, event, "restored", json!({})))
         .on(|tx, event: &Delivered<BranchMoved>| {
-            add(tx, event, "branchMoved", json!({ "name": event.data.name, "path": event.data.path }))
+            add(
+                tx,
+                event,
+                "branchMoved",
+                json!({ "name": event.data.name, "path": event.data.path }),
+            )
         })
         .on(|tx, event: &Delivered<BranchRenamed>| {
             add(tx, event, "branchRenamed", json!({ "name": event.data.name }))

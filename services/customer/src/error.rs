@@ -27,7 +27,11 @@ pub(crate) fn not_archived() -> Problem {
 /// 409: the lifecycle has no such move.
 pub(crate) fn no_such_move(from: CustomerStatus, next: &[CustomerStatus]) -> Problem {
     let next: Vec<_> = next.iter().map(|s| s.as_str()).collect();
-    let detail = format!("a customer who is {} can become {} only", from.as_str(), next.join(" or "));
+    let detail = format!(
+        "a customer who is {} can become {} only",
+        from.as_str(),
+        next.join(" or ")
+    );
     Problem::conflict("customers.status_move", detail)
 }
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use stoa_contracts::customer::CustomerStatus;
-use stoa_kernel::{FieldError, Problem};
 use stoa_kernel::text::search_key;
+use stoa_kernel::{FieldError, Problem};
 use uuid::Uuid;
 
 /// The most clauses of a filter, and the most values of one `in`.
@@ -69,7 +69,9 @@ pub(crate) fn parse(text: &str, fields: &[Field]) -> Result<Vec<Clause>, Problem
     let parts = split(text, ',');
     if parts.len() > MAX_CLAUSES {
         let detail = format!("a filter has at most {MAX_CLAUSES} clauses");
-        return Err(Problem::invalid(vec![FieldError::new("filter", "length", detail)]));
+        return Err(Problem::invalid(vec![FieldError::new(
+            "filter", "length", detail,
+        )]));
     }
     let (mut clauses, mut errors) = (Vec::new(), Vec::new());
     for (position, part) in parts.iter().enumerate() {
@@ -78,7 +80,11 @@ pub(crate) fn parse(text: &str, fields: &[Field]) -> Result<Vec<Clause>, Problem
             Err((rule, detail)) => errors.push(FieldError::new(format!("filter/{position}"), rule, detail)),
         }
     }
-    if errors.is_empty() { Ok(clauses) } else { Err(Problem::invalid(errors)) }
+    if errors.is_empty() {
+        Ok(clauses)
+    } else {
+        Err(Problem::invalid(errors))
+    }
 }
 
 type Refusal = (&'static str, String);
@@ -93,12 +99,20 @@ fn clause(text: &str, fields: &[Field]) -> Result<Clause, Refusal> {
         return Err(("unknown", format!("`{name}` is not one of {}", known.join(", "))));
     };
     let op = operator(op, field)?;
-    let values = if op == Op::In { split(value, '|') } else { vec![value.to_owned()] };
+    let values = if op == Op::In {
+        split(value, '|')
+    } else {
+        vec![value.to_owned()]
+    };
     if values.len() > MAX_VALUES {
         return Err(("length", format!("`in` takes at most {MAX_VALUES} values")));
     }
     let values: Vec<String> = values.iter().map(|v| unescaped(v)).collect();
-    Ok(Clause { field, op, values: typed(field, values)? })
+    Ok(Clause {
+        field,
+        op,
+        values: typed(field, values)?,
+    })
 }
 
 fn operator(text: &str, field: Field) -> Result<Op, Refusal> {
@@ -117,16 +131,19 @@ fn operator(text: &str, field: Field) -> Result<Op, Refusal> {
     let op = known.iter().find(|(name, _)| *name == text).map(|(_, op)| *op);
     op.ok_or_else(|| {
         let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-        ("unknown", format!("`{text}` is not one of {}, which {} knows", names.join(", "), field.name))
+        (
+            "unknown",
+            format!(
+                "`{text}` is not one of {}, which {} knows",
+                names.join(", "),
+                field.name
+            ),
+        )
     })
 }
 
 fn typed(field: Field, values: Vec<String>) -> Result<Values, Refusal> {
-    fn each<T>(
-        values: &[String],
-        what: &str,
-        read: impl Fn(&str) -> Option<T>,
-    ) -> Result<Vec<T>, Refusal> {
+    fn each<T>(values: &[String], what: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Refusal> {
         let read = |v: &String| read(v).ok_or_else(|| ("type", format!("`{v}` is not {what}")));
         values.iter().map(read).collect()
     }
@@ -145,7 +162,9 @@ fn typed(field: Field, values: Vec<String>) -> Result<Values, Refusal> {
         })?),
         Kind::Int => Values::Ints(each(&values, "a whole number", |v| v.parse().ok())?),
         Kind::Id => Values::Ids(each(&values, "an id", |v| v.parse().ok())?),
-        Kind::Time => Values::Times(each(&values, "a time such as 2026-01-31T08:00:00Z", |v| v.parse().ok())?),
+        Kind::Time => Values::Times(each(&values, "a time such as 2026-01-31T08:00:00Z", |v| {
+            v.parse().ok()
+        })?),
     })
 }
 
@@ -195,8 +214,14 @@ mod tests {
     #[test]
     fn clauses_are_typed() {
         let clauses = parsed("status:in:lead|active,revenueMinor:ge:100,name:eq:Énergie,email:lt:M@x.y");
-        assert_eq!(clauses[0].values, Values::Texts(vec!["lead".into(), "active".into()]));
-        assert_eq!((clauses[1].op, &clauses[1].values), (Op::Ge, &Values::Ints(vec![100])));
+        assert_eq!(
+            clauses[0].values,
+            Values::Texts(vec!["lead".into(), "active".into()])
+        );
+        assert_eq!(
+            (clauses[1].op, &clauses[1].values),
+            (Op::Ge, &Values::Ints(vec![100]))
+        );
         assert_eq!(clauses[2].values, Values::Texts(vec!["energie".into()]));
         assert_eq!(clauses[3].values, Values::Texts(vec!["m@x.y".into()]));
         let time = parsed("createdAt:lt:2026-01-31T08:00:00Z");
@@ -207,21 +232,33 @@ mod tests {
     #[test]
     fn backslashes_protect_separators() {
         let clauses = parsed(r"sector:in:a\,b|c\|d|e\\f");
-        assert_eq!(clauses[0].values, Values::Texts(vec!["a,b".into(), "c|d".into(), r"e\f".into()]));
-        assert_eq!(parsed("sector:eq:a:b")[0].values, Values::Texts(vec!["a:b".into()]));
+        assert_eq!(
+            clauses[0].values,
+            Values::Texts(vec!["a,b".into(), "c|d".into(), r"e\f".into()])
+        );
+        assert_eq!(
+            parsed("sector:eq:a:b")[0].values,
+            Values::Texts(vec!["a:b".into()])
+        );
     }
 
     // covers: AP-03
     #[test]
     fn what_is_wrong_is_pointed_at() {
         let pair = |pointer: &str, rule: &str| (pointer.to_owned(), rule.to_owned());
-        assert_eq!(refused("status:eq:lead,colour:eq:red"), pair("filter/1", "unknown"));
+        assert_eq!(
+            refused("status:eq:lead,colour:eq:red"),
+            pair("filter/1", "unknown")
+        );
         assert_eq!(refused("status:like:lead"), pair("filter/0", "unknown"));
         assert_eq!(refused("status:lt:lead"), pair("filter/0", "unknown"));
         assert_eq!(refused("revenueMinor:eq:many"), pair("filter/0", "type"));
         assert_eq!(refused("branchId:eq:1"), pair("filter/0", "type"));
         assert_eq!(refused("status"), pair("filter/0", "format"));
         assert_eq!(refused(""), pair("filter/0", "format"));
-        assert_eq!(refused(&["status:eq:lead"; 9].join(",")), pair("filter", "length"));
+        assert_eq!(
+            refused(&["status:eq:lead"; 9].join(",")),
+            pair("filter", "length")
+        );
     }
 }

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 use stoa_contracts::customer::{
-    CustomerArchived, CustomerCreated, CustomerRestored, CustomerStatus, CustomerStatusChanged, CustomerUpdated,
+    CustomerArchived, CustomerCreated, CustomerRestored, CustomerStatus, CustomerStatusChanged,
+    CustomerUpdated,
 };
 use stoa_kernel::{Problem, Record, Validation};
 use stoa_policy::{AttributeType, Attributes, BRANCH_ATTRIBUTE, OWNER_ATTRIBUTE, Schema, ValueRef};
@@ -100,7 +101,9 @@ impl CustomerInput {
             phone: contact::phone(&mut check, self.phone.as_deref()),
             sector: check.optional_text("/sector", self.sector.as_deref(), 1..=100),
             revenue_minor: check.number("/revenueMinor", self.revenue_minor, 0..=MAX_JSON_INT),
-            employees: self.employees.map(|n| check.number("/employees", n, 0..=MAX_JSON_INT)),
+            employees: self
+                .employees
+                .map(|n| check.number("/employees", n, 0..=MAX_JSON_INT)),
             office_location: check.optional_text("/officeLocation", self.office_location.as_deref(), 1..=200),
             ..self
         };
@@ -217,9 +220,14 @@ impl Customer {
 
     /// With the fields of checked input; the status stays, and the record is the caller's to change.
     pub(crate) fn with(&self, input: CustomerInput) -> Self {
-        let (branch, owner) =
-            (input.branch_id.unwrap_or(self.branch_id), input.owner_id.unwrap_or(self.owner_id));
-        let input = CustomerInput { status: Some(self.status), ..input };
+        let (branch, owner) = (
+            input.branch_id.unwrap_or(self.branch_id),
+            input.owner_id.unwrap_or(self.owner_id),
+        );
+        let input = CustomerInput {
+            status: Some(self.status),
+            ..input
+        };
         Self::new(self.id, input, branch, owner, self.record.clone())
     }
 
@@ -237,7 +245,8 @@ impl Customer {
             ("ownerId", self.owner_id != after.owner_id),
         ]
         .into_iter()
-        .filter_map(|(name, differs)| differs.then(|| name.to_owned()))
+        .filter(|(_, differs)| *differs)
+        .map(|(name, _)| name.to_owned())
         .collect()
     }
 
@@ -262,15 +271,26 @@ impl Customer {
     }
 
     pub(crate) fn status_changed(&self, from: CustomerStatus) -> CustomerStatusChanged {
-        CustomerStatusChanged { customer_id: self.id, from, to: self.status, version: self.record.version }
+        CustomerStatusChanged {
+            customer_id: self.id,
+            from,
+            to: self.status,
+            version: self.record.version,
+        }
     }
 
     pub(crate) fn archived(&self) -> CustomerArchived {
-        CustomerArchived { customer_id: self.id, version: self.record.version }
+        CustomerArchived {
+            customer_id: self.id,
+            version: self.record.version,
+        }
     }
 
     pub(crate) fn restored(&self) -> CustomerRestored {
-        CustomerRestored { customer_id: self.id, version: self.record.version }
+        CustomerRestored {
+            customer_id: self.id,
+            version: self.record.version,
+        }
     }
 }
 

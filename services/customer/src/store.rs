@@ -18,11 +18,17 @@ macro_rules! columns {
     };
 }
 
-pub(crate) const LIVE: &str =
-    concat!("select ", columns!(), " from customer.customer where archived_at is null");
+pub(crate) const LIVE: &str = concat!(
+    "select ",
+    columns!(),
+    " from customer.customer where archived_at is null"
+);
 
-pub(crate) const ARCHIVED: &str =
-    concat!("select ", columns!(), " from customer.customer where archived_at is not null");
+pub(crate) const ARCHIVED: &str = concat!(
+    "select ",
+    columns!(),
+    " from customer.customer where archived_at is not null"
+);
 
 /// Rows for [`stats`]; `group by status` follows the conditions.
 pub(crate) const COUNTS: &str = "select status, count(*) from customer.customer where archived_at is null";
@@ -32,30 +38,102 @@ pub(crate) const ACTIVITIES: &str = "select id, at, kind, actor, details from cu
 
 /// What customers can be sorted by; every column is not null and has its index.
 pub(crate) const SORT: &[SortKey] = &[
-    SortKey { field: "name", column: "name_key", sql_type: "text" },
-    SortKey { field: "createdAt", column: "created_at", sql_type: "timestamptz" },
-    SortKey { field: "updatedAt", column: "updated_at", sql_type: "timestamptz" },
-    SortKey { field: "revenueMinor", column: "revenue_minor", sql_type: "bigint" },
-    SortKey { field: "status", column: "status", sql_type: "text" },
+    SortKey {
+        field: "name",
+        column: "name_key",
+        sql_type: "text",
+    },
+    SortKey {
+        field: "createdAt",
+        column: "created_at",
+        sql_type: "timestamptz",
+    },
+    SortKey {
+        field: "updatedAt",
+        column: "updated_at",
+        sql_type: "timestamptz",
+    },
+    SortKey {
+        field: "revenueMinor",
+        column: "revenue_minor",
+        sql_type: "bigint",
+    },
+    SortKey {
+        field: "status",
+        column: "status",
+        sql_type: "text",
+    },
 ];
 
 /// What timelines can be sorted by.
-pub(crate) const ACTIVITY_SORT: &[SortKey] = &[SortKey { field: "at", column: "at", sql_type: "timestamptz" }];
+pub(crate) const ACTIVITY_SORT: &[SortKey] = &[SortKey {
+    field: "at",
+    column: "at",
+    sql_type: "timestamptz",
+}];
 
 /// What customers can be filtered by.
 pub(crate) const FILTER_FIELDS: &[Field] = &[
-    Field { name: "name", column: "name_key", kind: Kind::Name },
-    Field { name: "email", column: "email", kind: Kind::Email },
-    Field { name: "phone", column: "phone", kind: Kind::Text },
-    Field { name: "status", column: "status", kind: Kind::Status },
-    Field { name: "sector", column: "sector", kind: Kind::Text },
-    Field { name: "revenueMinor", column: "revenue_minor", kind: Kind::Int },
-    Field { name: "employees", column: "employees", kind: Kind::Int },
-    Field { name: "officeLocation", column: "office_location", kind: Kind::Text },
-    Field { name: "branchId", column: "branch_id", kind: Kind::Id },
-    Field { name: "ownerId", column: "owner_id", kind: Kind::Id },
-    Field { name: "createdAt", column: "created_at", kind: Kind::Time },
-    Field { name: "updatedAt", column: "updated_at", kind: Kind::Time },
+    Field {
+        name: "name",
+        column: "name_key",
+        kind: Kind::Name,
+    },
+    Field {
+        name: "email",
+        column: "email",
+        kind: Kind::Email,
+    },
+    Field {
+        name: "phone",
+        column: "phone",
+        kind: Kind::Text,
+    },
+    Field {
+        name: "status",
+        column: "status",
+        kind: Kind::Status,
+    },
+    Field {
+        name: "sector",
+        column: "sector",
+        kind: Kind::Text,
+    },
+    Field {
+        name: "revenueMinor",
+        column: "revenue_minor",
+        kind: Kind::Int,
+    },
+    Field {
+        name: "employees",
+        column: "employees",
+        kind: Kind::Int,
+    },
+    Field {
+        name: "officeLocation",
+        column: "office_location",
+        kind: Kind::Text,
+    },
+    Field {
+        name: "branchId",
+        column: "branch_id",
+        kind: Kind::Id,
+    },
+    Field {
+        name: "ownerId",
+        column: "owner_id",
+        kind: Kind::Id,
+    },
+    Field {
+        name: "createdAt",
+        column: "created_at",
+        kind: Kind::Time,
+    },
+    Field {
+        name: "updatedAt",
+        column: "updated_at",
+        kind: Kind::Time,
+    },
 ];
 
 /// Keeps the customers whose name or e-mail address begins with `text`. Two ranges on columns with collation "C":
@@ -99,7 +177,11 @@ pub(crate) fn and_filter(select: &mut Select, clauses: Vec<Clause>) {
             Op::Gt => ">",
             Op::Ge => ">=",
         };
-        let collation = if field.kind == Kind::Text { " collate \"C\"" } else { "" };
+        let collation = if field.kind == Kind::Text {
+            " collate \"C\""
+        } else {
+            ""
+        };
         select.and(&format!("{}{collation} {sign} {value}::{sql_type}", field.column));
     }
 }
@@ -118,7 +200,11 @@ where
 
 /// Locks a customer and reads it: one row or none.
 pub(crate) fn lock(tx: &mut TenantTx<'_>, id: CustomerId) {
-    const SQL: &str = concat!("select ", columns!(), " from customer.customer where id = $1 for update");
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        " from customer.customer where id = $1 for update"
+    );
     tx.defer(SQL, params![id.uuid()]);
 }
 
@@ -288,6 +374,5 @@ fn read_activity(row: &Row) -> Result<Activity, DbError> {
 }
 
 fn status(name: &str) -> Result<CustomerStatus, DbError> {
-    CustomerStatus::named(name)
-        .ok_or_else(|| DbError::Unexpected(format!("unknown customer status {name}")))
+    CustomerStatus::named(name).ok_or_else(|| DbError::Unexpected(format!("unknown customer status {name}")))
 }

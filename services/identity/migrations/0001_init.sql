@@ -132,6 +132,8 @@ create table identity.signing_key (
   -- Published from created_at, used from here on, so that verifiers know it before its first token.
   signs_from timestamptz not null,
   -- When its last token has died; no longer published after.
-  retires_at timestamptz
+  retires_at timestamptz,
+  -- Made by `stoa up`, whose users and passwords everybody knows; `stoa serve` refuses it.
+  demo boolean not null
 );
 call stoa.system_table('identity.signing_key', 'one key pair signs for every tenant');

@@ -51,6 +51,7 @@ pub fn service() -> Service {
 fn start(context: ServiceContext) -> BoxFuture<'static, anyhow::Result<Running>> {
     Box::pin(async move {
         let state = State::new(&context)?;
+        state.keys.refuse_demo().await?;
         Ok(Running::new(api::routes(), state.clone())
             .with_calls(calls::calls(&state))
             .with_task(maintenance::task(state)))

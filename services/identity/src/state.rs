@@ -63,7 +63,11 @@ impl State {
         let seconds = |value: u64| SignedDuration::from_secs(i64::try_from(value).unwrap_or(i64::MAX));
         Ok(Self {
             inner: Arc::new(Inner {
-                keys: Keys::new(context.db.system.clone(), context.clock.clone()),
+                keys: Keys::new(
+                    context.db.system.clone(),
+                    context.clock.clone(),
+                    context.config.demo,
+                ),
                 passwords: Passwords::new(identity.hash_concurrency, identity.hash_memory_kib)?,
                 pages: Pages::new()?,
                 cookies: Cookies::of_issuer(&issuer),

@@ -1,7 +1,7 @@
 //! What other services ask of this one.
 
-use crate::model::{Branch, Organization, OrganizationInput, Place};
 use crate::api::above;
+use crate::model::{Branch, Organization, OrganizationInput, Place};
 use crate::{App, error, store};
 use stoa_contracts::Done;
 use stoa_contracts::organization::{
@@ -19,7 +19,11 @@ pub(crate) fn calls(app: App) -> Calls {
 }
 
 async fn create_organization(app: App, mut scope: Scope, call: CreateOrganization) -> Result<Done, Problem> {
-    let input = OrganizationInput { name: call.name, status: None }.checked()?;
+    let input = OrganizationInput {
+        name: call.name,
+        status: None,
+    }
+    .checked()?;
     let mut tx = app.db.begin(&mut scope);
     let organization = Organization::new(call.id, input, Record::new(tx.origin(), &app.clock));
     store::insert_organization(&mut tx, &organization);
@@ -39,7 +43,10 @@ async fn create_organization(app: App, mut scope: Scope, call: CreateOrganizatio
 
 async fn create_branch(app: App, mut scope: Scope, call: CreateBranch) -> Result<Done, Problem> {
     let name = crate::model::BranchName { name: call.name }.checked()?.name;
-    let place = Place { organization_id: call.organization, parent_id: call.parent };
+    let place = Place {
+        organization_id: call.organization,
+        parent_id: call.parent,
+    };
     let mut tx = app.db.begin(&mut scope);
     store::lock_organization(&mut tx, call.organization);
     store::find_branch(&mut tx, call.parent);
@@ -68,6 +75,7 @@ async fn get_branch(app: App, mut scope: Scope, call: GetBranch) -> Result<Branc
     let mut tx = app.db.begin(&mut scope);
     store::find_branch(&mut tx, Some(call.id));
     let rows = tx.commit().await?;
-    let branch = store::branch(rows.first().map_or(&[], |r| r))?.ok_or_else(|| Problem::not_found("branch"))?;
+    let branch =
+        store::branch(rows.first().map_or(&[], |r| r))?.ok_or_else(|| Problem::not_found("branch"))?;
     Ok(branch.contract())
 }

@@ -19,12 +19,18 @@ pub(crate) fn of_constraint(error: DbError) -> Problem {
 
 /// 409: archived organisations and branches do not change.
 pub(crate) fn archived(what: &str) -> Problem {
-    Problem::conflict("organizations.archived", format!("the {what} is archived; restore it first"))
+    Problem::conflict(
+        "organizations.archived",
+        format!("the {what} is archived; restore it first"),
+    )
 }
 
 /// 409: only what is archived can be restored.
 pub(crate) fn not_archived(what: &str) -> Problem {
-    Problem::conflict("organizations.not_archived", format!("the {what} is not archived"))
+    Problem::conflict(
+        "organizations.not_archived",
+        format!("the {what} is not archived"),
+    )
 }
 
 /// 409: live branches stand in the way of archiving.

@@ -10,7 +10,9 @@ use aide::openapi::OpenApi;
 use stoa_kernel::service::Running;
 use stoa_kernel::{Clock, Database, Service, ServiceContext};
 
-pub use model::{Branch, BranchInput, BranchMove, BranchName, Organization, OrganizationInput, OrganizationStatus};
+pub use model::{
+    Branch, BranchInput, BranchMove, BranchName, Organization, OrganizationInput, OrganizationStatus,
+};
 
 /// The service's name.
 pub const SERVICE: &str = "organization";

@@ -34,7 +34,9 @@ impl OrganizationStatus {
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Active, Self::Suspended].into_iter().find(|s| s.as_str() == name)
+        [Self::Active, Self::Suspended]
+            .into_iter()
+            .find(|s| s.as_str() == name)
     }
 }
 
@@ -273,7 +275,11 @@ pub(crate) fn moved_subtree(
             if path.len() > MAX_DEPTH {
                 return Err(too_deep());
             }
-            let parent_id = if branch.id == moved.id { parent.map(|p| p.id) } else { branch.parent_id };
+            let parent_id = if branch.id == moved.id {
+                parent.map(|p| p.id)
+            } else {
+                branch.parent_id
+            };
             Ok(Branch {
                 parent_id,
                 path,

@@ -22,19 +22,43 @@ macro_rules! branch_columns {
 
 /// What organisations can be sorted by.
 pub(crate) const ORGANIZATION_SORT: &[SortKey] = &[
-    SortKey { field: "name", column: "name_key", sql_type: "text" },
-    SortKey { field: "createdAt", column: "created_at", sql_type: "timestamptz" },
-    SortKey { field: "updatedAt", column: "updated_at", sql_type: "timestamptz" },
+    SortKey {
+        field: "name",
+        column: "name_key",
+        sql_type: "text",
+    },
+    SortKey {
+        field: "createdAt",
+        column: "created_at",
+        sql_type: "timestamptz",
+    },
+    SortKey {
+        field: "updatedAt",
+        column: "updated_at",
+        sql_type: "timestamptz",
+    },
 ];
 
 /// What the branches of an organisation can be sorted by.
 pub(crate) const BRANCH_SORT: &[SortKey] = &[
-    SortKey { field: "name", column: "name_key", sql_type: "text" },
-    SortKey { field: "createdAt", column: "created_at", sql_type: "timestamptz" },
+    SortKey {
+        field: "name",
+        column: "name_key",
+        sql_type: "text",
+    },
+    SortKey {
+        field: "createdAt",
+        column: "created_at",
+        sql_type: "timestamptz",
+    },
 ];
 
 /// What the branches below a branch can be sorted by.
-pub(crate) const CHILD_SORT: &[SortKey] = &[SortKey { field: "name", column: "name_key", sql_type: "text" }];
+pub(crate) const CHILD_SORT: &[SortKey] = &[SortKey {
+    field: "name",
+    column: "name_key",
+    sql_type: "text",
+}];
 
 pub(crate) const LIVE_ORGANIZATIONS: &str = concat!(
     "select ",
@@ -48,12 +72,17 @@ pub(crate) const ARCHIVED_ORGANIZATIONS: &str = concat!(
     " from organization.organization where archived_at is not null"
 );
 
-pub(crate) const LIVE_BRANCHES: &str =
-    concat!("select ", branch_columns!(), " from organization.branch where archived_at is null");
+pub(crate) const LIVE_BRANCHES: &str = concat!(
+    "select ",
+    branch_columns!(),
+    " from organization.branch where archived_at is null"
+);
 
-pub(crate) const ARCHIVED_BRANCHES: &str =
-    concat!("select ", branch_columns!(), " from organization.branch where archived_at is not null");
-
+pub(crate) const ARCHIVED_BRANCHES: &str = concat!(
+    "select ",
+    branch_columns!(),
+    " from organization.branch where archived_at is not null"
+);
 
 /// Locks an organisation and reads it: one row or none.
 pub(crate) fn lock_organization(tx: &mut TenantTx<'_>, id: OrganizationId) {
@@ -79,14 +108,21 @@ pub(crate) fn lock_tree(tx: &mut TenantTx<'_>, branch: BranchId) {
 
 /// Locks a branch and reads it: one row or none.
 pub(crate) fn lock_branch(tx: &mut TenantTx<'_>, id: BranchId) {
-    const SQL: &str =
-        concat!("select ", branch_columns!(), " from organization.branch where id = $1 for update");
+    const SQL: &str = concat!(
+        "select ",
+        branch_columns!(),
+        " from organization.branch where id = $1 for update"
+    );
     tx.defer(SQL, params![id.uuid()]);
 }
 
 /// Reads a branch that may not be named: one row or none.
 pub(crate) fn find_branch(tx: &mut TenantTx<'_>, id: Option<BranchId>) {
-    const SQL: &str = concat!("select ", branch_columns!(), " from organization.branch where id = $1");
+    const SQL: &str = concat!(
+        "select ",
+        branch_columns!(),
+        " from organization.branch where id = $1"
+    );
     tx.defer(SQL, params![id.map(BranchId::uuid)]);
 }
 
@@ -149,7 +185,13 @@ pub(crate) fn update_organization(tx: &mut TenantTx<'_>, organization: &Organiza
     const SQL: &str = "update organization.organization
         set name_key = $2, name = $3, status = $4, version = $5, updated_at = $6, updated_by = $7, archived_at = $8
         where id = $1";
-    let Record { version, updated_at, updated_by, archived_at, .. } = &organization.record;
+    let Record {
+        version,
+        updated_at,
+        updated_by,
+        archived_at,
+        ..
+    } = &organization.record;
     let values = params![
         organization.id.uuid(),
         search_key(&organization.name),
@@ -187,7 +229,13 @@ pub(crate) fn update_branch(tx: &mut TenantTx<'_>, branch: &Branch) {
     const SQL: &str = "update organization.branch
         set name_key = $2, name = $3, version = $4, updated_at = $5, updated_by = $6, archived_at = $7
         where id = $1";
-    let Record { version, updated_at, updated_by, archived_at, .. } = &branch.record;
+    let Record {
+        version,
+        updated_at,
+        updated_by,
+        archived_at,
+        ..
+    } = &branch.record;
     let values = params![
         branch.id.uuid(),
         search_key(&branch.name),

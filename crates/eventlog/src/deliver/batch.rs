@@ -142,7 +142,11 @@ impl Delivery {
         );
         tx.commit().await?;
         self.count(
-            if matches!(error, HandlerError::Retry(_)) { "parked" } else { "dead" },
+            if matches!(error, HandlerError::Retry(_)) {
+                "parked"
+            } else {
+                "dead"
+            },
             1,
         );
         tracing::warn!(consumer = name, event = %item.event.id, kind = %item.event.kind, %error, "an event failed");

@@ -41,20 +41,17 @@ impl Delivery {
         let rows = tx
             .read(store::DUE, &[&self.consumer.name, &look.generation, &now])
             .await?;
-        let mut version = look.version;
-        for row in &rows {
+        // Each commit raises the version by one.
+        for (version, row) in (look.version..).zip(&rows) {
             let due = Due::read(row)?;
             let settled = match self.attempt_parked(look.generation, version, &due).await? {
                 Attempt::Committed => true,
                 Attempt::Taken => false,
-                Attempt::Failed { error, .. } => {
-                    self.postpone(look.generation, version, &due, error).await?
-                }
+                Attempt::Failed { error, .. } => self.postpone(look.generation, version, &due, error).await?,
             };
             if !settled {
                 break;
             }
-            version += 1;
         }
         Ok(!rows.is_empty())
     }
@@ -116,10 +113,7 @@ impl Delivery {
                         cause.clone()
                     ],
                 );
-                tx.defer(
-                    store::BUMP,
-                    stoa_kernel::params![name, generation, version, now],
-                );
+                tx.defer(store::BUMP, stoa_kernel::params![name, generation, version, now]);
                 self.count("retried", 1);
             }
             HandlerError::Retry(cause) | HandlerError::Reject(cause) => {
@@ -140,10 +134,7 @@ impl Delivery {
             stoa_kernel::params![name, generation, event.id.uuid()],
         );
         let now = self.consumer.clock.now();
-        tx.defer(
-            store::BUMP,
-            stoa_kernel::params![name, generation, version, now],
-        );
+        tx.defer(store::BUMP, stoa_kernel::params![name, generation, version, now]);
     }
 
     /// Parks an event: with a cause it failed and waits for its time, without one it stands behind its key's first.
@@ -156,7 +147,11 @@ impl Delivery {
         cause: Option<&String>,
     ) {
         let now = self.consumer.clock.now();
-        let next = if attempts == 0 { now } else { next_attempt(now, attempts) };
+        let next = if attempts == 0 {
+            now
+        } else {
+            next_attempt(now, attempts)
+        };
         tx.defer(
             store::PARK,
             stoa_kernel::params![

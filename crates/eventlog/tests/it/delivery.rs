@@ -65,7 +65,10 @@ async fn a_slow_transaction_with_a_lower_number_is_delivered_when_it_commits() {
         fixture.shop.change(fast, "ok").await;
     }
     fixture.until_count("select count(*) from shop.effect", 20).await;
-    assert!(fixture.versions(slow).await.is_empty(), "not committed, not delivered");
+    assert!(
+        fixture.versions(slow).await.is_empty(),
+        "not committed, not delivered"
+    );
     release.send(()).unwrap();
     writer.await.unwrap();
     fixture.until_count("select count(*) from shop.effect", 21).await;
@@ -147,7 +150,11 @@ async fn a_large_backlog_is_worked_off_in_parts_across_many_ticks() {
 async fn types_without_a_handler_are_skipped_without_a_write_at_every_tick() {
     let fixture = Fixture::new().await;
     fixture.start();
-    let idle = Consumer::with(fixture.shop.pools.clone(), fixture.shop.clock.clone(), "shop.nothing");
+    let idle = Consumer::with(
+        fixture.shop.pools.clone(),
+        fixture.shop.clock.clone(),
+        "shop.nothing",
+    );
     fixture.run(idle.task());
     let item = stoa_types::new_id();
     for n in 1..=20 {
@@ -155,7 +162,10 @@ async fn types_without_a_handler_are_skipped_without_a_write_at_every_tick() {
         fixture.until_count("select count(*) from shop.effect", n).await;
     }
     let version = "select version from log.cursor where consumer = 'shop.nothing'";
-    assert!(fixture.count(version).await <= 2, "an idle consumer writes every few seconds only");
+    assert!(
+        fixture.count(version).await <= 2,
+        "an idle consumer writes every few seconds only"
+    );
 }
 
 // covers: EV-04
@@ -165,7 +175,11 @@ async fn a_service_cannot_forge_positions_read_the_log_or_move_another_services_
     fixture.start();
     fixture.shop.change(stoa_types::new_id(), "ok").await;
     fixture.until_count("select count(*) from shop.effect", 1).await;
-    let app = fixture.database.connect("stoa_shop_app", crate::harness::PASSWORD).await.unwrap();
+    let app = fixture
+        .database
+        .connect("stoa_shop_app", crate::harness::PASSWORD)
+        .await
+        .unwrap();
     let denied = async |sql: &str| {
         let error = app.batch_execute(sql).await.expect_err(sql);
         assert_eq!(error.code().map(|c| c.code()), Some("42501"), "{sql}: {error:?}");
@@ -180,10 +194,15 @@ async fn a_service_cannot_forge_positions_read_the_log_or_move_another_services_
     // Another service's rows are invisible, so nothing happens to them.
     fixture
         .admin
-        .batch_execute("insert into log.cursor (consumer, generation, epoch, tick) values ('bank.x', 1, 1, 1)")
+        .batch_execute(
+            "insert into log.cursor (consumer, generation, epoch, tick) values ('bank.x', 1, 1, 1)",
+        )
         .await
         .unwrap();
-    let moved = app.execute("update log.cursor set tick = 1 where consumer = 'bank.x'", &[]).await.unwrap();
+    let moved = app
+        .execute("update log.cursor set tick = 1 where consumer = 'bank.x'", &[])
+        .await
+        .unwrap();
     assert_eq!(moved, 0);
     // Another tenant's event.
     let foreign = "begin; select set_config('stoa.tenant', gen_random_uuid()::text, true);
@@ -203,7 +222,12 @@ async fn every_table_of_the_log_has_forced_row_security_and_a_policy() {
         and not (c.relrowsecurity and c.relforcerowsecurity and pg_get_userbyid(c.relowner) = 'stoa_owner'
                  and exists (select from pg_policy p where p.polrelid = c.oid))";
     assert_eq!(fixture.count(bare).await, 0);
-    assert!(fixture.count("select count(*) from pg_inherits where inhparent = 'log.event'::regclass").await >= 15);
+    assert!(
+        fixture
+            .count("select count(*) from pg_inherits where inhparent = 'log.event'::regclass")
+            .await
+            >= 15
+    );
 }
 
 // covers: EV-12
@@ -231,4 +255,27 @@ async fn an_event_is_handled_soon_after_its_commit() {
 fn closures_fit(consumer: Consumer) -> Consumer {
     consumer.on::<crate::harness::ItemChanged, _>(|tx, event| Box::pin(async move { note(tx, event).await }))
 }
-
+#[tokio::test(flavor = "multi_thread")]
+async fn zz_throughput() {
+    let fixture = Fixture::new().await;
+    let sql = format!("select log.open_epoch(); do $$ begin for t in 1..100 loop
+      insert into log.event (id, time, tenant_id, topic, source, type, subject, aggregate_type, aggregate_id, aggregate_version, correlation, actor, data)
+      select gen_random_uuid(), now(), '{}', 'domain.shop.events', '/services/shop', 'dev.stoa.shop.item.changed.v1', 'item/x', 'item', i.id, t, gen_random_uuid(), 'system:x',
+        jsonb_build_object('item', i.id, 'version', t, 'wish', 'ok') from (select ('00000000-0000-0000-0000-' || lpad(g::text, 12, '0'))::uuid as id from generate_series(1, 500) g) i;
+      perform log.tick(); commit; end loop; end $$; ", fixture.shop.tenant);
+    for part in sql.split_inclusive("open_epoch(); ") { fixture.admin.batch_execute(part).await.unwrap(); }
+    fixture.admin.batch_execute("analyze log.event").await.unwrap();
+    let plan = fixture.admin.query("explain analyze select e.id, e.bytes from (
+      select e.*, sum(pg_column_size(e.data)) over (order by e.seq) as bytes
+      from log.event e, (select snapshot p from log.tick where n = 3) a, (select snapshot c from log.tick where n=9) b
+      where e.epoch = 1 and e.type = any(array['dev.stoa.shop.item.changed.v1']) and e.seq > 0
+        and ((e.xid >= pg_snapshot_xmax((select snapshot from log.tick where n = 3)) and e.xid < pg_snapshot_xmax((select snapshot from log.tick where n = 9)))
+             or e.xid = any (array(select pg_snapshot_xip((select snapshot from log.tick where n = 3)))))
+        and pg_visible_in_snapshot(e.xid, (select snapshot from log.tick where n = 9))
+      order by e.seq limit 500) e", &[]).await.unwrap();
+    for row in plan { println!("{}", row.get::<_, String>(0)); }
+    let started = std::time::Instant::now();
+    fixture.run(fixture.shop.consumer().task());
+    fixture.until_count("select count(*) from shop.effect", 50_000).await;
+    println!("50000 events in {:?}", started.elapsed());
+}

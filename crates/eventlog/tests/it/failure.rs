@@ -44,7 +44,10 @@ async fn a_failing_event_parks_its_key_in_order_and_others_proceed() {
     // The cause passes: whoever waits behind follows in order.
     fixture
         .admin
-        .execute("update log.parked set event = jsonb_set(event, '{data,wish}', '\"ok\"')", &[])
+        .execute(
+            "update log.parked set event = jsonb_set(event, '{data,wish}', '\"ok\"')",
+            &[],
+        )
         .await
         .unwrap();
     fixture.wait_out_retries().await;
@@ -64,7 +67,9 @@ async fn after_its_last_attempt_an_event_is_a_dead_letter_and_its_key_continues(
     fixture.until_count("select count(*) from log.parked", 3).await;
     fixture.wait_out_retries().await;
     assert_eq!(fixture.versions(item).await, [1, 3, 4]);
-    let letters = dead_letters(&fixture.shop.pools.system, Some("shop.effects"), None, 10).await.unwrap();
+    let letters = dead_letters(&fixture.shop.pools.system, Some("shop.effects"), None, 10)
+        .await
+        .unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].attempts, MAX_ATTEMPTS);
     assert_eq!(letters[0].cause, "not now");
@@ -86,11 +91,16 @@ async fn rejected_broken_and_panicking_events_harm_nobody_else() {
     fixture.change_item(stoa_types::new_id(), &["ok"]).await;
     fixture
         .admin
-        .execute("update log.event set data = '{}' where seq = (select max(seq) from log.event)", &[])
+        .execute(
+            "update log.event set data = '{}' where seq = (select max(seq) from log.event)",
+            &[],
+        )
         .await
         .unwrap();
     fixture.start();
-    fixture.until_count("select count(*) from log.dead_letter", 3).await;
+    fixture
+        .until_count("select count(*) from log.dead_letter", 3)
+        .await;
     fixture.until_count("select count(*) from log.parked", 3).await;
     for item in good {
         assert_eq!(fixture.versions(item).await, [1, 2]);

@@ -280,7 +280,10 @@ impl Fixture {
     /// The versions that were handled for an item, in the order of handling.
     pub(crate) async fn versions(&self, item: Uuid) -> Vec<i64> {
         self.admin
-            .query("select version from shop.effect where item = $1 order by position", &[&item])
+            .query(
+                "select version from shop.effect where item = $1 order by position",
+                &[&item],
+            )
             .await
             .unwrap()
             .iter()

@@ -11,12 +11,17 @@ async fn a_dead_letter_is_redriven_once_or_discarded() {
     fixture.shop.change(first, "reject").await;
     fixture.shop.change(second, "reject").await;
     fixture.start();
-    fixture.until_count("select count(*) from log.dead_letter", 2).await;
+    fixture
+        .until_count("select count(*) from log.dead_letter", 2)
+        .await;
     let system = &fixture.shop.pools.system;
     let letters = dead_letters(system, None, None, 10).await.unwrap();
     fixture
         .admin
-        .execute("update log.dead_letter set event = jsonb_set(event, '{data,wish}', '\"ok\"')", &[])
+        .execute(
+            "update log.dead_letter set event = jsonb_set(event, '{data,wish}', '\"ok\"')",
+            &[],
+        )
         .await
         .unwrap();
     redrive(system, &fixture.shop.clock, letters[0].id).await.unwrap();
@@ -46,7 +51,9 @@ async fn a_replay_handles_everything_again_in_a_new_generation() {
         .await
         .unwrap();
     let system = &fixture.shop.pools.system;
-    let generation = open_generation(system, "shop.effects", ReplayFrom::Beginning).await.unwrap();
+    let generation = open_generation(system, "shop.effects", ReplayFrom::Beginning)
+        .await
+        .unwrap();
     assert_eq!(generation, 2);
     fixture
         .until_count("select count(*) from shop.effect where generation = 2", 4)

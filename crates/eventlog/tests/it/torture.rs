@@ -45,7 +45,11 @@ fn worker() {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let config = std::env::var(SERVER).unwrap().parse().unwrap();
         let shop = Shop::open(&config, tenant_of(0));
@@ -78,7 +82,9 @@ async fn write_for_ever(mut shop: Shop) {
                 sleep(slow).await;
             }
         };
-        let wish = ["ok", "ok", "ok", "ok", "read", "read", "flaky"].choose(&mut rand::rng()).unwrap();
+        let wish = ["ok", "ok", "ok", "ok", "read", "read", "flaky"]
+            .choose(&mut rand::rng())
+            .unwrap();
         match shop.change_while(key(n), wish, held).await {
             Ok(version) => acks.write_all(format!("{n} {version}\n").as_bytes()).unwrap(),
             Err(_) => sleep(Duration::from_millis(20)).await,
@@ -171,33 +177,62 @@ async fn verify(database: &Database, acks: Option<&Path>) -> i64 {
                        + (select count(*) from log.parked)";
     let deadline = Instant::now() + Duration::from_secs(15);
     while number(database, left).await > 0 {
-        assert!(Instant::now() < deadline, "events without effect: {}", number(database, left).await);
+        assert!(
+            Instant::now() < deadline,
+            "events without effect: {}",
+            number(database, left).await
+        );
         sleep(Duration::from_millis(50)).await;
     }
     let admin = database.connect_as_superuser().await.unwrap();
-    let letters = admin.query("select consumer, event::text, cause from log.dead_letter", &[]).await.unwrap();
-    let letters: Vec<(String, String, String)> = letters.iter().map(|r| (r.get(0), r.get(1), r.get(2))).collect();
-    assert!(letters.is_empty(), "a handler saw its key out of order: {letters:?}");
+    let letters = admin
+        .query("select consumer, event::text, cause from log.dead_letter", &[])
+        .await
+        .unwrap();
+    let letters: Vec<(String, String, String)> =
+        letters.iter().map(|r| (r.get(0), r.get(1), r.get(2))).collect();
+    assert!(
+        letters.is_empty(),
+        "a handler saw its key out of order: {letters:?}"
+    );
     let mut effects: BTreeMap<Uuid, Vec<i64>> = BTreeMap::new();
-    for row in admin.query("select item, version from shop.effect order by position", &[]).await.unwrap() {
+    for row in admin
+        .query("select item, version from shop.effect order by position", &[])
+        .await
+        .unwrap()
+    {
         effects.entry(row.get(0)).or_default().push(row.get(1));
     }
     let mut committed: BTreeMap<Uuid, i64> = BTreeMap::new();
-    for row in admin.query("select id, version from shop.item where version > 0", &[]).await.unwrap() {
+    for row in admin
+        .query("select id, version from shop.item where version > 0", &[])
+        .await
+        .unwrap()
+    {
         committed.insert(row.get(0), row.get(1));
     }
     for (item, version) in &committed {
         let handled = effects.remove(item).unwrap_or_default();
         assert_eq!(handled, (1..=*version).collect::<Vec<_>>(), "effects of {item}");
     }
-    assert!(effects.is_empty(), "effects of changes that were never committed: {effects:?}");
+    assert!(
+        effects.is_empty(),
+        "effects of changes that were never committed: {effects:?}"
+    );
     let unmatched = "select count(*) from log.event e
       where (select count(*) from shop.effect f where f.event_id = e.id) <> 1";
     assert_eq!(number(database, unmatched).await, 0);
-    for line in acks.map(|file| std::fs::read_to_string(file).unwrap()).unwrap_or_default().lines() {
+    for line in acks
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .unwrap_or_default()
+        .lines()
+    {
         let (n, version) = line.split_once(' ').unwrap();
         let known = committed.get(&key(n.parse().unwrap())).copied().unwrap_or(0);
-        assert!(version.parse::<i64>().unwrap() <= known, "the confirmed change {line} is gone");
+        assert!(
+            version.parse::<i64>().unwrap() <= known,
+            "the confirmed change {line} is gone"
+        );
     }
     committed.values().sum()
 }
@@ -223,7 +258,10 @@ async fn nothing_is_lost_repeated_or_reordered_when_everything_is_killed() {
     let events = verify(&database, Some(&acks)).await;
     let late = "select count(*) from log.event a join log.event b on a.seq < b.seq and a.xid > b.xid and a.epoch = b.epoch";
     let disorder = number(&database, late).await;
-    println!("{events} events, {} kills, {disorder} pairs whose numbers and transactions disagree", workers.kills);
+    println!(
+        "{events} events, {} kills, {disorder} pairs whose numbers and transactions disagree",
+        workers.kills
+    );
     assert!(events > 300, "too little was written to prove anything: {events}");
     assert!(disorder > 0, "the writers did not overlap");
 
@@ -238,7 +276,10 @@ async fn nothing_is_lost_repeated_or_reordered_when_everything_is_killed() {
     let fresh = restore(&file, "restored").await;
     let restored = fresh.database("restored");
     let behind = "select (select sum(version)::bigint from shop.item) - (select count(*) from shop.effect)";
-    assert!(number(&restored, behind).await > 0, "the dump has events that nobody has handled");
+    assert!(
+        number(&restored, behind).await > 0,
+        "the dump has events that nobody has handled"
+    );
     let mut workers = Workers::new(&restored, &folder.path().join("acks-restored"));
     workers.start_all();
     workers.torment(Duration::from_millis(2000)).await;

@@ -91,6 +91,7 @@ impl Decisions {
             Some(user) => inner.subjects.invalidate(&(tenant, user)),
             None => inner.policies.invalidate(&tenant),
         }
+        inner.heard.insert(tenant, floor);
     }
 
     /// Forgets every policy and subject; they load again on next use.

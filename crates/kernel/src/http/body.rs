@@ -203,6 +203,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 impl<T: JsonSchema> aide::OperationInput for Path<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
         <axum::extract::Path<T> as aide::OperationInput>::operation_input(ctx, operation);
+        crate::openapi::path_parameter::<T>(ctx, operation);
     }
 
     fn inferred_early_responses(

@@ -34,14 +34,14 @@ impl Default for ServeOptions {
 /// Serves `router` on `listener` until `stop`, then drains: finishes what is under way and closes.
 pub async fn serve(listener: TcpListener, router: Router, options: ServeOptions, stop: CancellationToken) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    // hyper's HTTP/1 read buffer grows and never shrinks: bound it. Slow headers are cut off.
+    // hyper's HTTP/1 read buffer grows and never shrinks: bound it. Slow headers are cut off. Not `pipeline_flush`: with
+    // it, an answer before a close is never sent while unread bytes wait, and each 400 is followed by a close.
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
         .max_buf_size(64 << 10)
-        .max_headers(100)
-        .pipeline_flush(true);
+        .max_headers(100);
     builder
         .http2()
         .timer(TokioTimer::new())

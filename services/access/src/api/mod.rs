@@ -15,7 +15,7 @@ use crate::error::last_administrator;
 use crate::store::administration::{Loss, read, remains};
 use crate::store::{PolicyWrite, Results, Statement, grant, role};
 use aide::axum::ApiRouter;
-use aide::axum::routing::{delete_with, get_with, post_with, put_with};
+use aide::axum::routing::{get_with, post_with, put_with};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use stoa_kernel::Problem;
@@ -46,7 +46,8 @@ pub(crate) fn routes() -> ApiRouter<App> {
         )
         .api_route(
             "/api/iam/roles/{id}/grants/{grantId}",
-            delete_with(grants::delete::handler, grants::delete::docs),
+            get_with(grants::get::handler, grants::get::docs)
+                .delete_with(grants::delete::handler, grants::delete::docs),
         )
         .api_route(
             "/api/iam/endpoint-rules",
@@ -70,7 +71,8 @@ pub(crate) fn routes() -> ApiRouter<App> {
         )
         .api_route(
             "/api/iam/assignments/{id}",
-            delete_with(assignments::delete::handler, assignments::delete::docs),
+            get_with(assignments::get::handler, assignments::get::docs)
+                .delete_with(assignments::delete::handler, assignments::delete::docs),
         )
         .api_route(
             "/api/iam/users/{id}/branch",

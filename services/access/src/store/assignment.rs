@@ -49,6 +49,11 @@ pub(crate) fn by_id(id: AssignmentId) -> Statement {
     (select!("where id = $1"), params![id.uuid()])
 }
 
+pub(crate) async fn get(tx: TenantTx<'_>, id: AssignmentId) -> Result<Option<Assignment>, DbError> {
+    let rows = tx.read(select!("where id = $1"), &[&id.uuid()]).await?;
+    rows.first().map(read).transpose()
+}
+
 pub(crate) fn of_user_and_role(user: UserId, role: RoleId) -> Statement {
     (
         select!("where user_id = $1 and role_id = $2"),

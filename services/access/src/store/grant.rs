@@ -54,6 +54,12 @@ pub(crate) fn by_id(role: RoleId, id: GrantId) -> Statement {
     )
 }
 
+pub(crate) async fn get(tx: TenantTx<'_>, role: RoleId, id: GrantId) -> Result<Option<Grant>, DbError> {
+    let sql = select!("where id = $1 and role_id = $2");
+    let rows = tx.read(sql, &[&id.uuid(), &role.uuid()]).await?;
+    rows.first().map(read).transpose()
+}
+
 /// All grants of a role, for the audit trail of its deletion.
 pub(crate) fn of_role(role: RoleId) -> Statement {
     (select!("where role_id = $1"), params![role.uuid()])

@@ -1,6 +1,7 @@
 //! What every migration run seeds from the services' declarations: permissions and the platform's endpoint rules.
 
-use super::{CHANGE_LOCK, LOCK_CHANGES, NOTIFY};
+use super::{LOCK_CHANGES, NOTIFY};
+use crate::CHANGE_LOCK;
 use serde_json::{Value, json};
 use stoa_kernel::migrate::SeedStatement;
 use stoa_kernel::params;

@@ -1,4 +1,4 @@
-use crate::harness::{Process, TEST, database};
+use crate::harness::{Process, TEST, database, until};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -147,6 +147,99 @@ async fn a_change_takes_effect_in_another_process_within_100_ms() {
     }
     println!("slowest of 10 changes: {worst:?}");
     assert!(worst < Duration::from_millis(100), "{worst:?}");
+}
+
+/// A writer that drew its number and has not committed holds up the others, whatever their tenant: otherwise a reader
+/// would pass over its number for ever.
+// covers: AZ-08
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_writer_is_not_overtaken() {
+    let database = database().await;
+    let process = Arc::new(Process::start(&database).await);
+    let (slow, _) = process.tenant("slow").await;
+    let quick = process.tenant("quick").await;
+    let nobody = TenantId(uuid::Uuid::nil());
+    let watch = async |after: Option<i64>| {
+        let call = WatchChanges { after, wait_ms: 20 };
+        process.call(nobody, call).await.unwrap()
+    };
+    let start = watch(None).await.last;
+    let client = database.connect_as_superuser().await.unwrap();
+    let sql = format!(
+        "begin; select pg_advisory_xact_lock({lock});
+         insert into access.change (tenant_id, seq, id, revision, kind, actor, correlation, at)
+         values ('{slow}', nextval('access.change_seq'), gen_random_uuid(), 99, 'test', 'test', gen_random_uuid(), now())",
+        lock = stoa_access::CHANGE_LOCK
+    );
+    client.batch_execute(&sql).await.unwrap();
+    let writer = process.clone();
+    let write = tokio::spawn(async move {
+        let body = json!({"name": "quick"});
+        writer
+            .send(quick, "POST /api/iam/roles", Some(body), &[])
+            .await
+            .expect(201)
+    });
+    let onlooker = database.connect_as_superuser().await.unwrap();
+    let waiting = "select exists (select from pg_locks l join pg_database d on d.oid = l.database
+                   where d.datname = current_database() and l.locktype = 'advisory' and not l.granted)";
+    until("the quick writer waits", async || {
+        onlooker.query_one(waiting, &[]).await.unwrap().get::<_, bool>(0)
+    })
+    .await;
+    assert!(!write.is_finished() && watch(Some(start)).await.changes.is_empty());
+    client.batch_execute("commit").await.unwrap();
+    write.await.unwrap();
+    let seen = watch(Some(start)).await.changes;
+    let tenants: Vec<_> = seen.iter().map(|change| change.tenant).collect();
+    assert_eq!(tenants, [Some(slow), Some(quick.0)]);
+}
+
+/// What one process wrote, another answers for when it is told the revision.
+// covers: AZ-08
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_can_ask_for_a_revision() {
+    let database = database().await;
+    let (one, two) = tokio::join!(Process::start(&database), Process::start(&database));
+    let admin = one.tenant("read-own-write").await;
+    let roles = one.send(admin, "GET /api/iam/roles", None, &[]).await.expect(200);
+    let role = roles["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|role| role["name"] == "manager")
+        .unwrap();
+    for _ in 0..5 {
+        let user = UserId::new();
+        let question = |revision: i64| {
+            json!({
+                "userId": user, "tenantId": admin.0, "resource": "customers", "action": "read",
+                "minRevision": revision
+            })
+        };
+        let check = "POST /api/iam/permissions/check";
+        assert_eq!(
+            two.send(admin, check, Some(question(0)), &[]).await.expect(200)["allowed"],
+            false
+        );
+        let body = json!({"userId": user, "roleId": role["id"]});
+        let made = one
+            .send(admin, "POST /api/iam/assignments", Some(body), &[])
+            .await
+            .expect(201);
+        let revision = made["revision"].as_i64().unwrap();
+        let answer = two
+            .send(admin, check, Some(question(revision)), &[])
+            .await
+            .expect(200);
+        assert_eq!(answer["allowed"], true);
+    }
+    let future = json!({
+        "userId": admin.1, "tenantId": admin.0, "resource": "iam", "action": "read", "minRevision": 1_000_000
+    });
+    two.send(admin, "POST /api/iam/permissions/check", Some(future), &[])
+        .await
+        .expect(503);
 }
 
 // covers: AZ-08

@@ -90,6 +90,20 @@ async fn effective_permissions_have_their_scopes() {
     assert_eq!(scope_of("customers:update"), Some(json!("branch")));
     assert_eq!(scope_of("organizations:read"), Some(json!("all")));
     assert_eq!(scope_of("iam:write"), None);
+
+    let held = read(admin.1).await;
+    let names: Vec<_> = held["permissions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["permission"].clone())
+        .collect();
+    for declared in ["admin:access", "iam:write", "iam:explain"] {
+        assert!(
+            names.contains(&json!(declared)),
+            "{declared} is declared by a service: {names:?}"
+        );
+    }
 }
 
 // covers: AZ-05

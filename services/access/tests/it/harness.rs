@@ -31,7 +31,7 @@ pub(crate) fn catalogue() -> Catalogue {
         permissions: service
             .permissions
             .iter()
-            .map(|(name, description)| (service.name, *name, *description))
+            .map(|(name, description)| (*name, service.name, *description))
             .collect(),
         endpoint_rules: stoa_kernel::openapi::endpoint_rules(&api),
         paths: service.paths.iter().map(|path| (*path, service.name)).collect(),

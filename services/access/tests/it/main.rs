@@ -7,5 +7,6 @@ mod branches;
 mod changes;
 mod decisions;
 mod harness;
+mod plans;
 mod roles;
 mod seeding;

@@ -28,8 +28,9 @@ pub(super) async fn handle(
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
     let command = Command::new(SERVICE, "customers:archive", key, &id, &allowed.scope, &app.clock)?;
-    let (begun, rows) =
-        command.begin_with(&app.db, &mut allowed.scope, |tx| store::lock(tx, id)).await?;
+    let (begun, rows) = command
+        .begin_with(&app.db, &mut allowed.scope, |tx| store::lock(tx, id))
+        .await?;
     let found = store::customer(rows.first().map_or(&[], |r| r))?;
     let verdict = allowed.rights.find::<ReadCustomers, _>(found, super::WHAT);
     let (mut tx, customer) = match begun.judged(verdict).await? {

@@ -29,12 +29,21 @@ pub(super) async fn handle(
     Json(input): Json<CustomerInput>,
 ) -> Result<Response, Problem> {
     let input = input.checked()?;
-    let command = Command::new(SERVICE, "customers:create", key, &input, &allowed.scope, &app.clock)?;
+    let command = Command::new(
+        SERVICE,
+        "customers:create",
+        key,
+        &input,
+        &allowed.scope,
+        &app.clock,
+    )?;
     let customer = proposed(&allowed, input, &app)?;
     allowed.rights.to_become(&customer)?;
     let mut tx = loop {
         let (begun, rows) = command
-            .begin_with(&app.db, &mut allowed.scope, |tx| store::find_branch(tx, Some(customer.branch_id)))
+            .begin_with(&app.db, &mut allowed.scope, |tx| {
+                store::find_branch(tx, Some(customer.branch_id))
+            })
             .await?;
         let (tx, ()) = match begun.judged(Ok(())).await? {
             ControlFlow::Continue(fresh) => fresh,
@@ -65,9 +74,15 @@ fn proposed(
     let branch = input.branch_id.or(allowed.caller().grants().branch.map(BranchId));
     let owner = input.owner_id.or(allowed.scope.user());
     let (Some(branch), Some(owner)) = (branch, owner) else {
-        let (pointer, whose) = if branch.is_none() { ("/branchId", "branch") } else { ("/ownerId", "user") };
+        let (pointer, whose) = if branch.is_none() {
+            ("/branchId", "branch")
+        } else {
+            ("/ownerId", "user")
+        };
         let detail = format!("is required, because the caller has no {whose} to take instead");
-        return Err(Problem::invalid(vec![FieldError::new(pointer, "required", detail)]));
+        return Err(Problem::invalid(vec![FieldError::new(
+            pointer, "required", detail,
+        )]));
     };
     let record = Record::new(&allowed.scope.origin(), &app.clock);
     Ok(Customer::new(CustomerId::new(), input, branch, owner, record))

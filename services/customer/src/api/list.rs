@@ -42,8 +42,23 @@ pub(super) struct Parameters {
 
 /// What `fields` may name.
 const FIELDS: &[&str] = &[
-    "id", "name", "email", "phone", "status", "sector", "revenueMinor", "employees", "officeLocation", "branchId",
-    "ownerId", "version", "createdAt", "createdBy", "updatedAt", "updatedBy", "archivedAt",
+    "id",
+    "name",
+    "email",
+    "phone",
+    "status",
+    "sector",
+    "revenueMinor",
+    "employees",
+    "officeLocation",
+    "branchId",
+    "ownerId",
+    "version",
+    "createdAt",
+    "createdBy",
+    "updatedAt",
+    "updatedBy",
+    "archivedAt",
 ];
 
 pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -58,10 +73,21 @@ pub(super) async fn handle(
     State(app): State<App>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    let Parameters { limit, cursor, sort, .. } = &parameters;
-    let plan = ListQuery { limit: *limit, cursor: cursor.clone(), sort: sort.clone() }.plan(store::SORT)?;
+    let Parameters {
+        limit, cursor, sort, ..
+    } = &parameters;
+    let plan = ListQuery {
+        limit: *limit,
+        cursor: cursor.clone(),
+        sort: sort.clone(),
+    }
+    .plan(store::SORT)?;
     let fields = parameters.fields.as_deref().map(fields).transpose()?;
-    let mut select = Select::new(if parameters.archived { store::ARCHIVED } else { store::LIVE });
+    let mut select = Select::new(if parameters.archived {
+        store::ARCHIVED
+    } else {
+        store::LIVE
+    });
     conditions(&mut select, &parameters)?;
     select.and_rows(&allowed.rows(parameters.data_scope.map(Into::into)), &SCHEMA);
     plan.finish(&mut select);
@@ -98,7 +124,9 @@ fn fields(text: &str) -> Result<Vec<&str>, Problem> {
     for field in text.split(',').map(str::trim) {
         if !FIELDS.contains(&field) {
             let detail = format!("`{field}` is not one of {}", FIELDS.join(", "));
-            return Err(Problem::invalid(vec![FieldError::new("fields", "unknown", detail)]));
+            return Err(Problem::invalid(vec![FieldError::new(
+                "fields", "unknown", detail,
+            )]));
         }
         fields.push(field);
     }
@@ -115,5 +143,8 @@ fn sparse(page: &Page<Customer>, fields: &[&str]) -> Result<Page<Value>, Problem
         }
         items.push(item);
     }
-    Ok(Page { items, next_cursor: page.next_cursor.clone() })
+    Ok(Page {
+        items,
+        next_cursor: page.next_cursor.clone(),
+    })
 }

@@ -37,9 +37,18 @@ pub(crate) fn routes() -> ApiRouter<App> {
                 .patch_with(patch::handle, patch::docs)
                 .delete_with(archive::handle, archive::docs),
         )
-        .api_route("/api/customers/{id}/restore", post_with(restore::handle, restore::docs))
-        .api_route("/api/customers/{id}/status", post_with(status::handle, status::docs))
-        .api_route("/api/customers/{id}/activities", get_with(activities::handle, activities::docs))
+        .api_route(
+            "/api/customers/{id}/restore",
+            post_with(restore::handle, restore::docs),
+        )
+        .api_route(
+            "/api/customers/{id}/status",
+            post_with(status::handle, status::docs),
+        )
+        .api_route(
+            "/api/customers/{id}/activities",
+            get_with(activities::handle, activities::docs),
+        )
 }
 
 /// Narrows a list to a part of what the caller may see; it never widens it.

@@ -32,15 +32,25 @@ pub(super) async fn handle(
     Json(patch): Json<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     // What is no id is refused with the rest of the fields.
-    let branch = patch.get("branchId").and_then(Value::as_str).and_then(|id| id.parse().ok());
-    let update = Update { id, expected, key, operation: "customers:patch", branch };
-    update.run(allowed, &app, &patch, |before| merged(before, &patch)).await
+    let branch = patch
+        .get("branchId")
+        .and_then(Value::as_str)
+        .and_then(|id| id.parse().ok());
+    let update = Update {
+        id,
+        expected,
+        key,
+        operation: "customers:patch",
+        branch,
+    };
+    update
+        .run(allowed, &app, &patch, |before| merged(before, &patch))
+        .await
 }
 
 /// A customer's fields after a merge patch. None of them is an object, so one level suffices.
 fn merged(before: &Customer, patch: &Map<String, Value>) -> Result<CustomerInput, Problem> {
-    let mut fields =
-        serde_json::to_value(CustomerInput::from(before)).map_err(|e| Problem::internal(&e))?;
+    let mut fields = serde_json::to_value(CustomerInput::from(before)).map_err(|e| Problem::internal(&e))?;
     if let Some(object) = fields.as_object_mut() {
         for (name, value) in patch {
             if value.is_null() {

@@ -20,7 +20,9 @@ pub(super) struct Parameters {
 }
 
 pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
-    op.id("countCustomers").tag(super::TAG).summary("Count the customers that the caller may see, by status")
+    op.id("countCustomers")
+        .tag(super::TAG)
+        .summary("Count the customers that the caller may see, by status")
 }
 
 pub(super) async fn handle(

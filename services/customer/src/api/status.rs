@@ -30,9 +30,17 @@ pub(super) async fn handle(
     key: IdempotencyKey,
     Json(change): Json<StatusChange>,
 ) -> Result<Response, Problem> {
-    let command = Command::new(SERVICE, "customers:status", key, &(id, change), &allowed.scope, &app.clock)?;
-    let (begun, rows) =
-        command.begin_with(&app.db, &mut allowed.scope, |tx| store::lock(tx, id)).await?;
+    let command = Command::new(
+        SERVICE,
+        "customers:status",
+        key,
+        &(id, change),
+        &allowed.scope,
+        &app.clock,
+    )?;
+    let (begun, rows) = command
+        .begin_with(&app.db, &mut allowed.scope, |tx| store::lock(tx, id))
+        .await?;
     let found = store::customer(rows.first().map_or(&[], |r| r))?;
     let verdict = allowed.rights.find::<ReadCustomers, _>(found, super::WHAT);
     let (mut tx, before) = match begun.judged(verdict).await? {
@@ -40,7 +48,11 @@ pub(super) async fn handle(
         ControlFlow::Break(answer) => return Ok(answer),
     };
     let record = before.record.changed(tx.origin(), &app.clock);
-    let after = Customer { status: change.status, record, ..before.clone() };
+    let after = Customer {
+        status: change.status,
+        record,
+        ..before.clone()
+    };
     if let Err(problem) = may_become(&allowed.rights, &before, &after, expected) {
         return tx.refuse(problem).await;
     }

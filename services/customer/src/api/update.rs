@@ -33,7 +33,13 @@ pub(super) async fn handle(
     Json(input): Json<CustomerInput>,
 ) -> Result<Response, Problem> {
     let input = input.checked()?;
-    let update = Update { id, expected, key, operation: "customers:update", branch: input.branch_id };
+    let update = Update {
+        id,
+        expected,
+        key,
+        operation: "customers:update",
+        branch: input.branch_id,
+    };
     update.run(allowed, &app, &input, |_| Ok(input.clone())).await
 }
 
@@ -56,7 +62,13 @@ impl Update {
         body: &B,
         input: impl Fn(&Customer) -> Result<CustomerInput, Problem>,
     ) -> Result<Response, Problem> {
-        let Self { id, expected, key, operation, branch } = self;
+        let Self {
+            id,
+            expected,
+            key,
+            operation,
+            branch,
+        } = self;
         let command = Command::new(SERVICE, operation, key, &(id, body), &allowed.scope, &app.clock)?;
         let (mut tx, before, after) = loop {
             let (begun, rows) = command
@@ -68,14 +80,16 @@ impl Update {
             let [found, known, ..] = rows.as_slice() else {
                 return Err(store::missing_result().into());
             };
-            let verdict = allowed.rights.find::<ReadCustomers, _>(store::customer(found)?, super::WHAT);
+            let verdict = allowed
+                .rights
+                .find::<ReadCustomers, _>(store::customer(found)?, super::WHAT);
             let (tx, before) = match begun.judged(verdict).await? {
                 ControlFlow::Continue(fresh) => fresh,
                 ControlFlow::Break(answer) => return Ok(answer),
             };
             let known = store::branch_archived(known)?;
-            let after = input(&before)
-                .and_then(|input| changed(&allowed.rights, &before, expected, input, known));
+            let after =
+                input(&before).and_then(|input| changed(&allowed.rights, &before, expected, input, known));
             match after {
                 Ok(Changed::To(after)) => break (tx, before, *after),
                 Ok(Changed::ToUnknownBranch(branch)) => {
@@ -119,7 +133,11 @@ fn changed(
     expected.check(before.record.version)?;
     if input.status.is_some_and(|status| status != before.status) {
         let detail = "is changed by POST /api/customers/{id}/status";
-        return Err(Problem::invalid(vec![FieldError::new("/status", "read_only", detail)]));
+        return Err(Problem::invalid(vec![FieldError::new(
+            "/status",
+            "read_only",
+            detail,
+        )]));
     }
     let after = before.with(input);
     rights.to_become(&after)?;

@@ -7,17 +7,25 @@ use stoa_kernel::Validation;
 pub(super) fn email(check: &mut Validation, value: Option<&str>) -> Option<String> {
     let value = value.map(str::trim).filter(|v| !v.is_empty())?.to_lowercase();
     if !is_email(&value) {
-        check.refuse("/email", "format", "must be an e-mail address such as name@example.com");
+        check.refuse(
+            "/email",
+            "format",
+            "must be an e-mail address such as name@example.com",
+        );
     }
     Some(value)
 }
 
 fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
     let labels: Vec<&str> = domain.split('.').collect();
     text.len() <= 254
         && local.len() <= 64
-        && local.split('.').all(|part| !part.is_empty() && part.chars().all(is_local))
+        && local
+            .split('.')
+            .all(|part| !part.is_empty() && part.chars().all(is_local))
         && labels.len() >= 2
         && labels.iter().all(|label| is_label(label))
 }

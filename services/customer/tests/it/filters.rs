@@ -24,17 +24,30 @@ async fn a_row_filter_matches_the_rows_that_its_sql_returns() {
         }
         let (policy, subject) = world.compile();
         for permission in PERMISSIONS {
-            for narrow in [None, Some(DataScope::Own), Some(DataScope::Branch), Some(DataScope::All)] {
+            for narrow in [
+                None,
+                Some(DataScope::Own),
+                Some(DataScope::Branch),
+                Some(DataScope::All),
+            ] {
                 let filter = row_filter(&policy, &subject, permission, narrow, &world.context());
-                let expected: Vec<i32> =
-                    (0..world.rows.len()).filter(|id| filter.matches(&world.rows[*id])).map(|id| id as i32).collect();
+                let expected: Vec<i32> = (0..world.rows.len())
+                    .filter(|id| filter.matches(&world.rows[*id]))
+                    .map(|id| id as i32)
+                    .collect();
                 let returned = select(&client, &filter).await;
-                assert_eq!(returned, expected, "seed {seed} {permission} {narrow:?} {filter:?}");
+                assert_eq!(
+                    returned, expected,
+                    "seed {seed} {permission} {narrow:?} {filter:?}"
+                );
                 *(if expected.is_empty() { &mut none } else { &mut some }) += 1;
             }
         }
     }
-    assert!(some > 500 && none > 500, "the generator makes both: {some} and {none}");
+    assert!(
+        some > 500 && none > 500,
+        "the generator makes both: {some} and {none}"
+    );
 }
 
 async fn select(client: &Client, filter: &RowFilter) -> Vec<i32> {
@@ -56,7 +69,10 @@ async fn select(client: &Client, filter: &RowFilter) -> Vec<i32> {
         .collect();
     let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| &**p as _).collect();
     let statement = format!("select id from rows where {} order by id", sql.sql);
-    let rows = client.query(&statement, &params).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    let rows = client
+        .query(&statement, &params)
+        .await
+        .unwrap_or_else(|e| panic!("{statement}: {e}"));
     rows.iter().map(|row| row.get(0)).collect()
 }
 

@@ -21,7 +21,7 @@ use stoa_kernel::migrate::Schema;
 use stoa_kernel::request::{Identity, RequestContext};
 use stoa_kernel::service::Catalogue;
 use stoa_kernel::{Clock, Database, Mesh, Service, ServiceContext};
-use stoa_policy::{Assignment, DataScope, Effect, Grant, Role, SubjectGrants, TenantPolicy};
+use stoa_policy::{Assignment, Condition, DataScope, Effect, Grant, Role, SubjectGrants, TenantPolicy};
 use stoa_testkit::postgres::{self, TestDatabase};
 use stoa_types::{BranchId, TenantId, UserId, new_id};
 use tokio::time::{Instant, sleep};
@@ -64,11 +64,17 @@ impl House {
     pub(crate) async fn start(service: fn() -> Service, others: Calls) -> Self {
         let name = service().name;
         let server = postgres::shared().await.unwrap();
-        let template = server.template(name, |database| migrate(database, service())).await.unwrap();
+        let template = server
+            .template(name, |database| migrate(database, service()))
+            .await
+            .unwrap();
         let database = server.create_database(Some(&template)).await.unwrap();
         let admin = database.connect_as_superuser().await.unwrap();
         let open = |role: DbRole| Database::open(&options(&database, &role.name(name), PASSWORD)).unwrap();
-        let pools = Pools { app: open(DbRole::App), system: open(DbRole::System) };
+        let pools = Pools {
+            app: open(DbRole::App),
+            system: open(DbRole::System),
+        };
 
         let (clock, stop, access) = (Clock::adjustable(), CancellationToken::new(), Arc::default());
         let mesh = Mesh::new(&["access", "organization", "customer"]);
@@ -92,26 +98,58 @@ impl House {
         let mut handlers = access_calls(&access).into_handlers();
         handlers.extend(others.into_handlers());
         handlers.extend(running.calls.into_handlers());
-        mesh.seal(Wiring { handlers, places: HashMap::new() });
+        mesh.seal(Wiring {
+            handlers,
+            places: HashMap::new(),
+        });
         let tracker = TaskTracker::new();
-        supervise(stoa_eventlog::ticker_task(pools.clone(), clock.clone()), &tracker, stop.clone());
+        supervise(
+            stoa_eventlog::ticker_task(pools.clone(), clock.clone()),
+            &tracker,
+            stop.clone(),
+        );
         for task in running.tasks {
             supervise(task, &tracker, stop.clone());
         }
         tokio::spawn(Follower::new(decisions.clone()).run(stop.clone()));
-        until("the policies are followed", async || decisions.staleness().is_some()).await;
-        Self { pools, mesh, clock, admin, router: running.router, decisions, access, stop, _database: database }
+        until("the policies are followed", async || {
+            decisions.staleness().is_some()
+        })
+        .await;
+        Self {
+            pools,
+            mesh,
+            clock,
+            admin,
+            router: running.router,
+            decisions,
+            access,
+            stop,
+            _database: database,
+        }
     }
 
     /// A tenant whose roles hold everything in one data scope each: `all`, `branch`, `own`; `grants` adds to these
     /// `(role, permission, scope)`.
     pub(crate) fn tenant(&self, grants: &[(&str, &str, DataScope)]) -> TenantId {
         let tenant = TenantId::new();
-        let standard = [("all", "*", DataScope::All), ("branch", "*", DataScope::Branch), ("own", "*", DataScope::Own)];
-        let mut policy = TenantPolicy { tenant: tenant.uuid(), revision: 1, ..TenantPolicy::default() };
+        let standard = [
+            ("all", "*", DataScope::All),
+            ("branch", "*", DataScope::Branch),
+            ("own", "*", DataScope::Own),
+        ];
+        let mut policy = TenantPolicy {
+            tenant: tenant.uuid(),
+            revision: 1,
+            ..TenantPolicy::default()
+        };
         for (role, permission, scope) in standard.iter().chain(grants) {
             if !policy.roles.iter().any(|r| r.name == *role) {
-                policy.roles.push(Role { id: role_id(role), name: (*role).to_owned(), parents: Vec::new() });
+                policy.roles.push(Role {
+                    id: role_id(role),
+                    name: (*role).to_owned(),
+                    parents: Vec::new(),
+                });
             }
             policy.grants.push(Grant {
                 id: new_id(),
@@ -126,6 +164,30 @@ impl House {
         tenant
     }
 
+    /// Lets a role of a tenant, do everything on the rows that meet a condition.
+    pub(crate) fn grant_if(&self, tenant: TenantId, role: &str, condition: Condition) {
+        let mut access = self.access.lock().unwrap();
+        let policy = access.policies.get_mut(&tenant.uuid()).unwrap();
+        policy.roles.push(Role {
+            id: role_id(role),
+            name: role.to_owned(),
+            parents: Vec::new(),
+        });
+        policy.grants.push(Grant {
+            id: new_id(),
+            role: role_id(role),
+            permission: "*".to_owned(),
+            effect: Effect::Allow,
+            scope: DataScope::All,
+            condition: Some(condition),
+        });
+    }
+
+    /// Loads policies again at their next use.
+    pub(crate) fn forget_policies(&self) {
+        self.decisions.drop_everything();
+    }
+
     /// A user with one role; `branches` are the own one and those below it.
     pub(crate) fn user(&self, tenant: TenantId, role: &str, branches: &[BranchId]) -> User<'_> {
         let user = UserId::new();
@@ -133,13 +195,21 @@ impl House {
             tenant: tenant.uuid(),
             user: user.uuid(),
             revision: 1,
-            assignments: vec![Assignment { role: role_id(role), valid_from: None, valid_until: None }],
+            assignments: vec![Assignment {
+                role: role_id(role),
+                valid_from: None,
+                valid_until: None,
+            }],
             branch: branches.first().map(|b| b.uuid()),
             branches_below: branches.iter().map(|b| b.uuid()).collect(),
             ..SubjectGrants::default()
         };
         self.access.lock().unwrap().subjects.insert(user.uuid(), grants);
-        User { house: self, tenant, id: user }
+        User {
+            house: self,
+            tenant,
+            id: user,
+        }
     }
 }
 
@@ -184,7 +254,10 @@ impl User<'_> {
             None => Body::empty(),
         };
         let context = RequestContext::new(
-            Some(Identity { tenant: self.tenant, user: self.id }),
+            Some(Identity {
+                tenant: self.tenant,
+                user: self.id,
+            }),
             self.house.decisions.clone(),
             Instant::now() + Duration::from_secs(10),
             new_id(),
@@ -220,7 +293,11 @@ impl Answer {
 
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) {
-        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{self:?}");
+        assert_eq!(
+            (self.status, self.body["code"].as_str()),
+            (status, Some(code)),
+            "{self:?}"
+        );
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
@@ -233,7 +310,9 @@ impl Answer {
 
     /// One field of every item of a page.
     pub(crate) fn each(&self, field: &str) -> Vec<&str> {
-        let items = self.body["items"].as_array().unwrap_or_else(|| panic!("no items in {self:?}"));
+        let items = self.body["items"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no items in {self:?}"));
         items.iter().map(|item| item[field].as_str().unwrap()).collect()
     }
 }
@@ -254,7 +333,12 @@ fn role_id(name: &str) -> Uuid {
 fn access_calls(access: &Arc<Mutex<Access>>) -> Calls {
     let (policies, subjects) = (access.clone(), access.clone());
     Calls::new()
-        .on(|_, _: LoadPlatformRules| async { Ok(PlatformRules { revision: 1, rules: Vec::new() }) })
+        .on(|_, _: LoadPlatformRules| async {
+            Ok(PlatformRules {
+                revision: 1,
+                rules: Vec::new(),
+            })
+        })
         .on(move |_, call: LoadPolicy| {
             let policy = policies.lock().unwrap().policies[&call.tenant.uuid()].clone();
             async move { Ok(policy) }
@@ -267,7 +351,11 @@ fn access_calls(access: &Arc<Mutex<Access>>) -> Calls {
             if call.after.is_some() {
                 sleep(Duration::from_secs(1)).await;
             }
-            Ok(Changes { last: 1, reset: false, changes: Vec::new() })
+            Ok(Changes {
+                last: 1,
+                reset: false,
+                changes: Vec::new(),
+            })
         })
 }
 
@@ -278,8 +366,18 @@ fn migrate(database: postgres::Database, service: Service) -> BoxFuture<'static,
         let mut options = options(&database, superuser.get_user().unwrap(), &password);
         options.on_connect = None;
         let passwords = |_: &str, _: DbRole| -> Result<String, ConfigError> { Ok(PASSWORD.to_owned()) };
-        let own = Schema { name: service.name, migrations: service.migrations };
-        stoa_kernel::migrate::migrate(&options, &[stoa_eventlog::SCHEMA, own], &passwords, &[], &mut |_| {}).await
+        let own = Schema {
+            name: service.name,
+            migrations: service.migrations,
+        };
+        stoa_kernel::migrate::migrate(
+            &options,
+            &[stoa_eventlog::SCHEMA, own],
+            &passwords,
+            &[],
+            &mut |_| {},
+        )
+        .await
     })
 }
 

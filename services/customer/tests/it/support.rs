@@ -43,6 +43,8 @@ pub(crate) fn branches(asked: Arc<AtomicU32>) -> Calls {
 /// Creates a customer with this name and these further fields.
 pub(crate) async fn create(user: User<'_>, name: &str, fields: Value) -> Answer {
     let mut body = json!({ "name": name });
-    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    body.as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
     user.post("/api/customers", body).await.expect(201)
 }

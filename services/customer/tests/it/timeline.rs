@@ -11,7 +11,10 @@ use stoa_types::{BranchId, OrganizationId, TenantId};
 
 async fn timeline(user: User<'_>, path: &str, entries: usize) -> Answer {
     let path = format!("{path}/activities?sort=at");
-    until("the timeline follows", async || user.get(&path).await.each("kind").len() >= entries).await;
+    until("the timeline follows", async || {
+        user.get(&path).await.each("kind").len() >= entries
+    })
+    .await;
     user.get(&path).await
 }
 
@@ -39,13 +42,23 @@ async fn what_happens_is_on_the_timeline() {
     let branch = BranchId::new();
     let ann = house.user(tenant, "all", &[branch]);
     let path = create(ann, "Acme", json!({})).await.header("location").to_owned();
-    ann.change(Method::PATCH, &path, "*", Some(json!({ "name": "Acme Two" }))).await.expect(200);
+    ann.change(Method::PATCH, &path, "*", Some(json!({ "name": "Acme Two" })))
+        .await
+        .expect(200);
     let status = format!("{path}/status");
-    ann.change(Method::POST, &status, "*", Some(json!({ "status": "active" }))).await.expect(200);
+    ann.change(Method::POST, &status, "*", Some(json!({ "status": "active" })))
+        .await
+        .expect(200);
     let entries = timeline(ann, &path, 3).await;
     assert_eq!(entries.each("kind"), ["created", "updated", "statusChanged"]);
-    assert_eq!(entries.body["items"][1]["details"], json!({ "changed": ["name"] }));
-    assert_eq!(entries.body["items"][2]["details"], json!({ "from": "lead", "to": "active" }));
+    assert_eq!(
+        entries.body["items"][1]["details"],
+        json!({ "changed": ["name"] })
+    );
+    assert_eq!(
+        entries.body["items"][2]["details"],
+        json!({ "from": "lead", "to": "active" })
+    );
     assert_eq!(entries.each("actor"), vec![ann.id.to_string(); 3]);
 
     tell::<BranchRenamed>(&house, tenant, branch, 2).await;
@@ -54,7 +67,9 @@ async fn what_happens_is_on_the_timeline() {
     let newest = ann.get(&format!("{path}/activities?limit=1")).await;
     assert_eq!(newest.each("kind"), ["branchRenamed"]);
     let cursor = newest.body["nextCursor"].as_str().unwrap();
-    let next = ann.get(&format!("{path}/activities?limit=1&cursor={cursor}")).await;
+    let next = ann
+        .get(&format!("{path}/activities?limit=1&cursor={cursor}"))
+        .await;
     assert_eq!(next.each("kind"), ["statusChanged"]);
 }
 
@@ -79,12 +94,24 @@ async fn the_log_holds_no_personal_data() {
     let house = house().await;
     let ann = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
     let secret = json!({ "email": "secret@person.example", "phone": "+4917012345" });
-    let path = create(ann, "Secret Person", secret).await.header("location").to_owned();
-    ann.change(Method::PATCH, &path, "*", Some(json!({ "name": "Secret Name" }))).await.expect(200);
-    let rows = house.admin.query("select event::text from log.event", &[]).await.unwrap();
+    let path = create(ann, "Secret Person", secret)
+        .await
+        .header("location")
+        .to_owned();
+    ann.change(Method::PATCH, &path, "*", Some(json!({ "name": "Secret Name" })))
+        .await
+        .expect(200);
+    let rows = house
+        .admin
+        .query("select event::text from log.event", &[])
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 2);
     for row in rows {
         let text: String = row.get(0);
-        assert!(!text.contains("Secret") && !text.contains("secret@") && !text.contains("4917"), "{text}");
+        assert!(
+            !text.contains("Secret") && !text.contains("secret@") && !text.contains("4917"),
+            "{text}"
+        );
     }
 }

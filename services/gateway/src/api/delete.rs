@@ -1,6 +1,6 @@
 //! `DELETE /api/admin/routes/{id}`
 
-use super::{State, actor};
+use super::{State, actor, begin_change};
 use crate::WriteRoutes;
 use crate::store::{self, Change};
 use aide::axum::IntoApiResponse;
@@ -27,18 +27,7 @@ pub(super) async fn delete(
 ) -> Result<impl IntoApiResponse, Problem> {
     let scope = &mut allowed.scope;
     let actor = actor(scope);
-    let mut tx = state.db.app.begin(scope);
-    let (revision, before) = store::open_route(&mut tx, id).await?;
-    let checked = before
-        .ok_or_else(|| Problem::not_found("route"))
-        .and_then(|before| if_match.check(before.version).map(|()| before));
-    let before = match checked {
-        Ok(before) => before,
-        Err(problem) => {
-            tx.rollback().await;
-            return Err(problem);
-        }
-    };
+    let (mut tx, revision, before) = begin_change(&state.db.app, scope, id, if_match).await?;
     store::delete(&mut tx, id);
     let change = Change {
         revision,

@@ -16,7 +16,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use stoa_kernel::db::Pools;
-use stoa_kernel::{Clock, Problem, Scope, ServiceContext};
+use stoa_kernel::http::IfMatch;
+use stoa_kernel::{Clock, Database, Problem, Scope, ServiceContext, TenantTx};
+use uuid::Uuid;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -76,6 +78,26 @@ fn actor(scope: &Scope) -> String {
     scope
         .user()
         .map_or_else(|| "system".to_owned(), |user| user.to_string())
+}
+
+/// Begins the change of a route: takes the next revision and reads the route, which must be at the client's version.
+async fn begin_change<'s>(
+    db: &Database,
+    scope: &'s mut Scope,
+    id: Uuid,
+    if_match: IfMatch,
+) -> Result<(TenantTx<'s>, i64, Route), Problem> {
+    let mut tx = db.begin(scope);
+    let (revision, route) = store::open_route(&mut tx, id).await?;
+    let refusal = match route {
+        Some(route) => match if_match.check(route.version) {
+            Ok(()) => return Ok((tx, revision, route)),
+            Err(stale) => stale,
+        },
+        None => Problem::not_found("route"),
+    };
+    tx.rollback().await;
+    Err(refusal)
 }
 
 /// The endpoints.

@@ -1,6 +1,6 @@
 //! `PUT /api/admin/routes/{id}`
 
-use super::{State, WriteQuery, actor};
+use super::{State, WriteQuery, actor, begin_change};
 use crate::model::{Route, RouteSpec};
 use crate::store::{self, Change};
 use crate::{WriteRoutes, error};
@@ -30,18 +30,7 @@ pub(super) async fn update(
     let scope = &mut allowed.scope;
     state.check(scope, &spec, query.force).await?;
     let actor = actor(scope);
-    let mut tx = state.db.app.begin(scope);
-    let (revision, before) = store::open_route(&mut tx, id).await?;
-    let checked = before
-        .ok_or_else(|| Problem::not_found("route"))
-        .and_then(|before| if_match.check(before.version).map(|()| before));
-    let before = match checked {
-        Ok(before) => before,
-        Err(problem) => {
-            tx.rollback().await;
-            return Err(problem);
-        }
-    };
+    let (mut tx, revision, before) = begin_change(&state.db.app, scope, id, if_match).await?;
     let route = Route {
         spec,
         updated_at: state.clock.now(),

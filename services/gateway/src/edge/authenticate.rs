@@ -64,10 +64,11 @@ impl Authenticator {
             Ok(opened) => opened,
             Err(error) => return Ok(Credentials::Refused(error)),
         };
-        let keys = self.keys.for_kid(&opened.kid).await.map_err(|problem| Refusal {
-            reason: "token.keys_unavailable",
-            problem,
-        })?;
+        let keys = self
+            .keys
+            .for_kid(&opened.kid)
+            .await
+            .map_err(|problem| Refusal::new("token.keys_unavailable", problem))?;
         match opened.verify(&keys, now) {
             Ok(verified) => {
                 self.verified.insert(digest, verified);
@@ -149,7 +150,8 @@ mod tests {
             .await
             .map_err(|r| r.reason)
             .unwrap();
-        let forged = format!("{}{}", &token[..token.len() - 4], "AAAA");
+        let kept: String = token.chars().take(token.len() - 4).collect();
+        let forged = format!("{kept}AAAA");
         let refused = authenticator
             .authenticate(&headers(&forged))
             .await

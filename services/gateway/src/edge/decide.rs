@@ -32,10 +32,10 @@ pub(super) async fn decide(
     let caller = decisions.caller(identity).await.map_err(unavailable)?;
     record.decision = "refused";
     let Some(rule) = caller.endpoint_rule(method, path) else {
-        return Err(Refusal {
-            reason: "rule.none",
-            problem: Problem::forbidden("no rule admits this endpoint; an administrator can add one"),
-        });
+        return Err(Refusal::new(
+            "rule.none",
+            Problem::forbidden("no rule admits this endpoint; an administrator can add one"),
+        ));
     };
     record.decided_by(&rule.pattern);
     let decision = match &rule.requirement {
@@ -43,10 +43,10 @@ pub(super) async fn decide(
         Requirement::Authenticated => "authenticated",
         Requirement::Permission(permission) if caller.decide(permission, None).allowed => "allowed",
         Requirement::Permission(permission) => {
-            return Err(Refusal {
-                reason: "permission.missing",
-                problem: caller.refusal(permission, None),
-            });
+            return Err(Refusal::new(
+                "permission.missing",
+                caller.refusal(permission, None),
+            ));
         }
     };
     record.decision = decision;
@@ -75,21 +75,15 @@ async fn anonymous(
     Err(match credentials {
         Credentials::Refused(error) => {
             record.challenge = Some(error);
-            Refusal {
-                reason: error.reason(),
-                problem: Problem::unauthenticated(error.to_string()),
-            }
+            Refusal::new(error.reason(), Problem::unauthenticated(error.to_string()))
         }
-        _ => Refusal {
-            reason: "token.none",
-            problem: Problem::unauthenticated("send an access token as Authorization: Bearer …"),
-        },
+        _ => Refusal::new(
+            "token.none",
+            Problem::unauthenticated("send an access token as Authorization: Bearer …"),
+        ),
     })
 }
 
 fn unavailable(problem: Problem) -> Refusal {
-    Refusal {
-        reason: "policy.unavailable",
-        problem,
-    }
+    Refusal::new("policy.unavailable", problem)
 }

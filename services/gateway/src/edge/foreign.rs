@@ -1,7 +1,7 @@
 //! Foreign servers behind a tenant's route: what they may learn, and what may come back.
 
 use super::Refusal;
-use crate::model::is_private;
+use crate::address::is_private;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{self, HeaderName};
@@ -106,10 +106,10 @@ impl Foreign {
         travel: &Travel<'_>,
     ) -> Result<Response, Refusal> {
         if !self.private_upstreams && is_private_literal(origin) {
-            return Err(Refusal {
-                reason: "upstream.private",
-                problem: bad_gateway("the route leads inside the network; see server.private_upstreams"),
-            });
+            return Err(Refusal::new(
+                "upstream.private",
+                bad_gateway("the route leads inside the network; see server.private_upstreams"),
+            ));
         }
         let host = request.headers().get(header::HOST).cloned();
         let description = self.describe(travel).await?;
@@ -123,9 +123,11 @@ impl Foreign {
             .uri()
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        *request.uri_mut() = Uri::try_from(format!("{origin}{target}")).map_err(|_| Refusal {
-            reason: "upstream.bad_url",
-            problem: bad_gateway("the route's URL is not valid; correct its target"),
+        *request.uri_mut() = Uri::try_from(format!("{origin}{target}")).map_err(|_| {
+            Refusal::new(
+                "upstream.bad_url",
+                bad_gateway("the route's URL is not valid; correct its target"),
+            )
         })?;
         *request.version_mut() = Version::HTTP_11;
         let answer = self
@@ -146,10 +148,11 @@ impl Foreign {
         }
         let mut scope = DESCRIBE.scope(identity.tenant, DESCRIBE_BUDGET);
         let call = DescribeSubject { user: identity.user };
-        let description = self.mesh.call(&mut scope, call).await.map_err(|error| Refusal {
-            reason: "caller.not_described",
-            problem: error.into(),
-        })?;
+        let description = self
+            .mesh
+            .call(&mut scope, call)
+            .await
+            .map_err(|error| Refusal::new("caller.not_described", error.into()))?;
         let description = Arc::new(description);
         self.described.insert(key, description.clone());
         Ok(description)
@@ -246,15 +249,15 @@ fn failed(origin: &str, error: &hyper_util::client::legacy::Error) -> Refusal {
     let mut source = error.source();
     while let Some(next) = source {
         if next.is::<http_body_util::LengthLimitError>() {
-            return Refusal {
-                reason: "body.too_large",
-                problem: Problem::new(
+            return Refusal::new(
+                "body.too_large",
+                Problem::new(
                     http::StatusCode::PAYLOAD_TOO_LARGE,
                     "request.too_large",
                     "Body too large",
                     "the body exceeds the limit server.max_body_bytes; send less",
                 ),
-            };
+            );
         }
         chain.push_str(": ");
         chain.push_str(&next.to_string());
@@ -262,15 +265,15 @@ fn failed(origin: &str, error: &hyper_util::client::legacy::Error) -> Refusal {
     }
     tracing::warn!(upstream = origin, cause = %chain, "a foreign server failed");
     if error.is_connect() {
-        return Refusal {
-            reason: "upstream.connect",
-            problem: Problem::unavailable("the server behind this route is not reachable; try again shortly"),
-        };
+        return Refusal::new(
+            "upstream.connect",
+            Problem::unavailable("the server behind this route is not reachable; try again shortly"),
+        );
     }
-    Refusal {
-        reason: "upstream.failed",
-        problem: bad_gateway("the server behind this route broke off or does not speak HTTP; try again"),
-    }
+    Refusal::new(
+        "upstream.failed",
+        bad_gateway("the server behind this route broke off or does not speak HTTP; try again"),
+    )
 }
 
 fn bad_gateway(detail: &str) -> Problem {

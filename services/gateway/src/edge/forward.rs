@@ -41,9 +41,11 @@ pub(super) fn set_path(uri: &mut Uri, path: &str) -> Result<(), Refusal> {
         Some(query) => format!("{path}?{query}"),
         None => path.into_owned(),
     };
-    let refuse = || Refusal {
-        reason: "path.not_uri",
-        problem: Problem::bad_request("request.path", "the path cannot be forwarded as it is"),
+    let refuse = || {
+        Refusal::new(
+            "path.not_uri",
+            Problem::bad_request("request.path", "the path cannot be forwarded as it is"),
+        )
     };
     let mut parts = std::mem::take(uri).into_parts();
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target).map_err(|_| refuse())?);
@@ -62,16 +64,16 @@ pub(super) async fn to_service(
 ) -> Result<Response, Refusal> {
     match mesh.place(service) {
         Some(Place::Local(router)) => Ok(to_router(router.clone(), request).await),
-        Some(Place::Remote(remote)) => remote.forward(service, request).await.map_err(|problem| Refusal {
-            reason: "upstream.failed",
-            problem,
-        }),
-        None => Err(Refusal {
-            reason: "upstream.unknown",
-            problem: Problem::unavailable(format!(
+        Some(Place::Remote(remote)) => remote
+            .forward(service, request)
+            .await
+            .map_err(|problem| Refusal::new("upstream.failed", problem)),
+        None => Err(Refusal::new(
+            "upstream.unknown",
+            Problem::unavailable(format!(
                 "the {service} service has no address here; see [mesh.peers]"
             )),
-        }),
+        )),
     }
 }
 

@@ -47,7 +47,16 @@ use uuid::Uuid;
 #[derive(Debug)]
 struct Refusal {
     reason: &'static str,
-    problem: Problem,
+    problem: Box<Problem>,
+}
+
+impl Refusal {
+    fn new(reason: &'static str, problem: Problem) -> Self {
+        Self {
+            reason,
+            problem: Box::new(problem),
+        }
+    }
 }
 
 /// The edge's parts; one per process.
@@ -233,14 +242,14 @@ impl Edge {
     }
 
     fn timed_out(&self) -> Refusal {
-        Refusal {
-            reason: "timeout",
-            problem: Problem::timeout(format!(
+        Refusal::new(
+            "timeout",
+            Problem::timeout(format!(
                 "no answer within {} ms (server.request_timeout_ms); a command may still have happened, so repeat \
                  it with the same Idempotency-Key",
                 self.timeout.as_millis()
             )),
-        }
+        )
     }
 }
 
@@ -275,17 +284,14 @@ fn harden(headers: &mut HeaderMap, is_api: bool) {
 }
 
 fn no_route() -> Refusal {
-    Refusal {
-        reason: "route.none",
-        problem: Problem::not_found("path"),
-    }
+    Refusal::new("route.none", Problem::not_found("path"))
 }
 
 fn routes_loading() -> Refusal {
-    Refusal {
-        reason: "route.loading",
-        problem: Problem::unavailable("the routes are still loading; try again"),
-    }
+    Refusal::new(
+        "route.loading",
+        Problem::unavailable("the routes are still loading; try again"),
+    )
 }
 
 #[cfg(test)]

@@ -36,15 +36,15 @@ const NOT_PATH: &AsciiSet = &NON_ALPHANUMERIC
 /// 400 with the reason, when the path could mean different things to different readers.
 pub(super) fn normalise(raw: &str) -> Result<Cow<'_, str>, Refusal> {
     if raw.len() > MAX_PATH {
-        return Err(Refusal {
-            reason: "path.too_long",
-            problem: Problem::new(
+        return Err(Refusal::new(
+            "path.too_long",
+            Problem::new(
                 StatusCode::URI_TOO_LONG,
                 "request.path_too_long",
                 "Path too long",
                 "the path exceeds 4096 bytes; shorten it",
             ),
-        });
+        ));
     }
     let decoded = decode(raw)?;
     check_segments(&decoded)?;
@@ -182,10 +182,7 @@ fn control() -> Refusal {
 }
 
 fn bad(reason: &'static str, detail: &str) -> Refusal {
-    Refusal {
-        reason,
-        problem: Problem::bad_request("request.path", detail),
-    }
+    Refusal::new(reason, Problem::bad_request("request.path", detail))
 }
 
 #[cfg(test)]

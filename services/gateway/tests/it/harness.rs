@@ -188,7 +188,10 @@ impl Process {
         headers: &[(&str, &str)],
     ) -> Answer {
         let (method, path) = request.split_once(' ').unwrap();
-        let mut builder = Request::builder().method(method).uri(path);
+        let mut builder = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "stoa.example");
         if let Some((tenant, user)) = caller {
             builder = builder.header("authorization", format!("Bearer {}", token(tenant, user)));
         }

@@ -210,7 +210,8 @@ pub(crate) async fn revoke_token(
 }
 
 async fn revoke(state: &State, scope: &mut Scope, grant: &Grant, why: Revocation) -> Result<(), Problem> {
-    tracing::warn!(tenant = %grant.tenant, user = %grant.user, family = %grant.family, ?why, "revoking a token family");
+    tracing::info!(tenant = %grant.tenant, user = %grant.user, family = %grant.family, ?why, "revoking a token family");
+    metrics::counter!("stoa_identity_families_revoked_total", "why" => why.word()).increment(1);
     let now = state.clock.now();
     store::revoke_family(&state.db.system, scope, grant.tenant, grant.family, now, why).await?;
     Ok(())

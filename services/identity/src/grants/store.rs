@@ -213,7 +213,8 @@ pub(crate) enum Revocation {
 }
 
 impl Revocation {
-    fn word(self) -> &'static str {
+    /// The reason as it is kept.
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::CodeReplay => "code_replay",
             Self::RefreshReuse => "refresh_reuse",

@@ -49,6 +49,8 @@ pub(crate) struct Keys {
 struct Inner {
     db: Database,
     clock: Clock,
+    /// Whether this process is a demo (`stoa up`).
+    demo: bool,
     current: ArcSwapOption<KeySet>,
     /// One reader at a time; the others find its result.
     reading: Mutex<()>,
@@ -65,6 +67,12 @@ pub enum KeyError {
     /// A key that cannot be made, read or used.
     #[error(transparent)]
     Pair(#[from] PairError),
+    /// The keys belong to a demo, whose users and passwords everybody knows.
+    #[error(
+        "this database was made by `stoa up` and holds its demo users and signing keys; serve a database of its own \
+         (createdb, then `stoa migrate`), or use `stoa up`"
+    )]
+    Demo,
     /// The signing task did not finish.
     #[error("signing was interrupted: {0}")]
     Interrupted(String),
@@ -82,17 +90,29 @@ impl From<KeyError> for Problem {
 impl Keys {
     /// The keys in `db`, which is the system role's.
     #[must_use]
-    pub(crate) fn new(db: Database, clock: Clock) -> Self {
+    pub(crate) fn new(db: Database, clock: Clock, demo: bool) -> Self {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             inner: Arc::new(Inner {
                 db,
                 clock,
+                demo,
                 current: ArcSwapOption::empty(),
                 reading: Mutex::new(()),
                 signing: Arc::new(Semaphore::new(cpus)),
             }),
         }
+    }
+
+    /// Refuses a demo's keys outside a demo.
+    ///
+    /// # Errors
+    /// [`KeyError::Demo`], or the database's.
+    pub(crate) async fn refuse_demo(&self) -> Result<(), KeyError> {
+        if !self.inner.demo && store::has_demo(&self.inner.db, &mut scope()).await? {
+            return Err(KeyError::Demo);
+        }
+        Ok(())
     }
 
     /// The keys of now, from memory when they were read lately. The first call of a platform makes the first key.
@@ -163,6 +183,7 @@ impl Keys {
             now,
             signs_from,
             retires_at,
+            demo: self.inner.demo,
         };
         if store::insert_successor(&self.inner.db, &mut scope(), newest, next).await? {
             tracing::info!(kid = pair.kid(), %signs_from, "made a signing key");

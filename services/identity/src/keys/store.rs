@@ -17,7 +17,9 @@ const NEWEST: &str = "select max(created_at) from identity.signing_key";
 const RETIRE: &str = "update identity.signing_key set retires_at = $1 where retires_at is null";
 
 const INSERT: &str = "insert into identity.signing_key
-  (kid, algorithm, format, private_key, created_at, signs_from) values ($1, 'RS256', 'pkcs8', $2, $3, $4)";
+  (kid, algorithm, format, private_key, created_at, signs_from, demo) values ($1, 'RS256', 'pkcs8', $2, $3, $4, $5)";
+
+const HAS_DEMO: &str = "select exists (select from identity.signing_key where demo)";
 
 const FORGET: &str = "delete from identity.signing_key where retires_at < $1";
 
@@ -34,6 +36,8 @@ pub(super) struct NewKey<'a> {
     pub(super) signs_from: Timestamp,
     /// When the keys before it are no longer published.
     pub(super) retires_at: Timestamp,
+    /// Whether it belongs to a demo.
+    pub(super) demo: bool,
 }
 
 pub(super) async fn published(
@@ -56,6 +60,12 @@ pub(super) async fn published(
 pub(super) async fn newest(db: &Database, scope: &mut Scope) -> Result<Option<Timestamp>, DbError> {
     let rows = db.begin_system(scope).read(NEWEST, &[]).await?;
     rows.first().map_or(Ok(None), |row| Ok(row.try_get(0)?))
+}
+
+/// Whether a demo has made keys here.
+pub(super) async fn has_demo(db: &Database, scope: &mut Scope) -> Result<bool, DbError> {
+    let rows = db.begin_system(scope).read(HAS_DEMO, &[]).await?;
+    rows.first().map_or(Ok(false), |row| Ok(row.try_get(0)?))
 }
 
 /// Adds a key, unless another process did since `newest` was read; says whether it did.
@@ -81,7 +91,13 @@ pub(super) async fn insert_successor(
     tx.defer(RETIRE, params![key.retires_at]);
     tx.defer(
         INSERT,
-        params![key.pair.kid().to_owned(), private_key, key.now, key.signs_from],
+        params![
+            key.pair.kid().to_owned(),
+            private_key,
+            key.now,
+            key.signs_from,
+            key.demo
+        ],
     );
     tx.commit().await?;
     Ok(true)

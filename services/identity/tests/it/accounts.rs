@@ -1,6 +1,7 @@
 //! Accounts: creation, sign-in failures, what strangers can learn.
 
-use crate::harness::{Browser, EMAIL, PASSWORD, authorization, start};
+use crate::browser::Browser;
+use crate::harness::{EMAIL, PASSWORD, authorization, start};
 use http::{StatusCode, header};
 use jiff::SignedDuration;
 use stoa_types::UserId;

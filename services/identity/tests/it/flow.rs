@@ -1,6 +1,7 @@
 //! Signing in: from the authorization request to tokens.
 
-use crate::harness::{Browser, EMAIL, ISSUER, PASSWORD, REDIRECT, authorization, claims, redemption, start};
+use crate::browser::Browser;
+use crate::harness::{EMAIL, ISSUER, PASSWORD, REDIRECT, authorization, claims, redemption, start};
 use axum::body::Body;
 use http::{Request, StatusCode, header};
 use jiff::SignedDuration;

@@ -1,10 +1,11 @@
 //! The identity service on a database of its own, beside an access service that answers from memory.
 
+use crate::browser::Browser;
 use axum::Router;
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -382,84 +383,10 @@ pub(crate) fn authorization(changes: &[(&str, &str)]) -> String {
     format!("/oauth2/authorize?{}", encode(&pairs))
 }
 
-fn encode(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn encode(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(pairs)
         .finish()
-}
-
-/// A browser: it keeps cookies, and follows no redirects.
-#[derive(Default)]
-pub(crate) struct Browser {
-    cookies: HashMap<String, String>,
-}
-
-impl Browser {
-    pub(crate) async fn get(&mut self, fixture: &Fixture, uri: &str) -> Answer {
-        self.send(fixture, Request::builder().uri(uri), Body::empty())
-            .await
-    }
-
-    pub(crate) async fn post(&mut self, fixture: &Fixture, uri: &str, fields: &[(&str, &str)]) -> Answer {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(uri)
-            .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.send(fixture, request, Body::from(encode(fields))).await
-    }
-
-    async fn send(&mut self, fixture: &Fixture, request: http::request::Builder, body: Body) -> Answer {
-        let cookies: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let request = request
-            .header(http::header::COOKIE, cookies.join("; "))
-            .body(body)
-            .unwrap();
-        let answer = fixture.send(request, None).await;
-        for cookie in answer.headers.get_all(http::header::SET_COOKIE) {
-            let cookie = cookie.to_str().unwrap();
-            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
-            if cookie.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        answer
-    }
-
-    /// The sign-in page of an authorization request, sent with these credentials.
-    pub(crate) async fn submit(
-        &mut self,
-        fixture: &Fixture,
-        authorize: &str,
-        email: &str,
-        password: &str,
-    ) -> Answer {
-        let redirect = self.get(fixture, authorize).await.location();
-        assert_eq!(redirect.path(), "/login");
-        let page = self.get(fixture, &redirect[url::Position::BeforePath..]).await;
-        assert_eq!(page.status, StatusCode::OK);
-        let (csrf, request) = (page.hidden("csrf"), page.hidden("request"));
-        let fields = [
-            ("csrf", csrf.as_str()),
-            ("request", &request),
-            ("email", email),
-            ("password", password),
-        ];
-        self.post(fixture, "/login", &fields).await
-    }
-
-    /// Signs in and returns the code.
-    pub(crate) async fn sign_in(&mut self, fixture: &Fixture) -> String {
-        let answer = self.submit(fixture, &authorization(&[]), EMAIL, PASSWORD).await;
-        answer
-            .answer("code")
-            .unwrap_or_else(|| panic!("no code: {}", answer.text))
-    }
 }
 
 /// A JWT's claims, unverified.

@@ -1,6 +1,7 @@
 //! Signing out.
 
-use crate::harness::{Browser, Fixture, authorization, start};
+use crate::browser::Browser;
+use crate::harness::{Fixture, authorization, start};
 use http::StatusCode;
 
 const RETURN: &str = "http://127.0.0.1:4711/callback";
@@ -78,4 +79,21 @@ async fn nobody_is_sent_to_an_unregistered_address() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{uri}");
     }
     assert!(is_signed_in(&fixture, &mut browser).await);
+}
+
+// covers: ID-01
+#[tokio::test]
+async fn nothing_outlives_a_sign_out_at_the_same_time() {
+    let fixture = start().await;
+    for _ in 0..10 {
+        let mut browser = Browser::default();
+        let (id, _) = tokens(&fixture, &mut browser).await;
+        let code = browser.sign_in_again(&fixture).await;
+        let uri = format!("/logout?id_token_hint={id}");
+        let (answer, _) = tokio::join!(fixture.redeem(&code), browser.get(&fixture, &uri));
+        if answer.status == StatusCode::OK {
+            let refresh = answer.json()["refresh_token"].as_str().unwrap().to_owned();
+            assert_eq!(fixture.refresh(&refresh).await.json()["error"], "invalid_grant");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Codes and refresh tokens under replay, reuse and races; keys under concurrent starts.
 
-use crate::harness::{BUDGET, Browser, Fixture, TEST, start};
+use crate::browser::Browser;
+use crate::harness::{BUDGET, Fixture, TEST, start};
 use http::StatusCode;
 use jiff::SignedDuration;
 use stoa_contracts::identity::{LoadVerificationKeys, TokenStatus, ValidateToken};

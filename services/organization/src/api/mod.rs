@@ -9,5 +9,7 @@ use aide::axum::ApiRouter;
 pub(crate) use branches::above;
 
 pub(crate) fn routes() -> ApiRouter<App> {
-    ApiRouter::new().merge(organizations::routes()).merge(branches::routes())
+    ApiRouter::new()
+        .merge(organizations::routes())
+        .merge(branches::routes())
 }

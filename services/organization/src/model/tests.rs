@@ -48,7 +48,13 @@ fn a_branch_cannot_move_below_itself() {
     let subtree = [root.clone(), child.clone()];
     for parent in [&root, &child] {
         let refused = moved_subtree(&root, &subtree, Some(parent), &origin(), &Clock::system()).unwrap_err();
-        assert_eq!((refused.errors[0].pointer.as_str(), refused.errors[0].rule.as_str()), ("/parentId", "cycle"));
+        assert_eq!(
+            (
+                refused.errors[0].pointer.as_str(),
+                refused.errors[0].rule.as_str()
+            ),
+            ("/parentId", "cycle")
+        );
     }
 }
 
@@ -61,21 +67,39 @@ fn a_tree_has_at_most_twenty_levels() {
         chain.push(branch(chain.last(), organization));
     }
     let record = Record::new(&origin(), &Clock::system());
-    let deeper = Branch::new(BranchId::new(), organization, chain.last(), "Branch".to_owned(), record);
+    let deeper = Branch::new(
+        BranchId::new(),
+        organization,
+        chain.last(),
+        "Branch".to_owned(),
+        record,
+    );
     assert_eq!(deeper.unwrap_err().errors[0].rule, "depth");
 
     let tall = [branch(None, organization)];
     let child = branch(Some(&tall[0]), organization);
     let subtree = [tall[0].clone(), child];
-    let refused =
-        moved_subtree(&tall[0], &subtree, Some(&chain[MAX_DEPTH - 2]), &origin(), &Clock::system()).unwrap_err();
+    let refused = moved_subtree(
+        &tall[0],
+        &subtree,
+        Some(&chain[MAX_DEPTH - 2]),
+        &origin(),
+        &Clock::system(),
+    )
+    .unwrap_err();
     assert_eq!(refused.errors[0].rule, "depth", "the child would be on level 21");
 }
 
 // covers: CRM-01
 #[test]
 fn names_are_trimmed_and_bounded() {
-    let input = |name: &str| OrganizationInput { name: name.to_owned(), status: None }.checked();
+    let input = |name: &str| {
+        OrganizationInput {
+            name: name.to_owned(),
+            status: None,
+        }
+        .checked()
+    };
     assert_eq!(input("  Acme ").unwrap().name, "Acme");
     assert_eq!(input("A").unwrap_err().errors[0].pointer, "/name");
     assert!(input(&"ü".repeat(200)).is_ok() && input(&"ü".repeat(201)).is_err());
@@ -84,5 +108,10 @@ fn names_are_trimmed_and_bounded() {
 #[test]
 fn a_move_says_where_to() {
     assert!(serde_json::from_str::<BranchMove>("{}").is_err());
-    assert_eq!(serde_json::from_str::<BranchMove>(r#"{"parentId":null}"#).unwrap().parent_id, None);
+    assert_eq!(
+        serde_json::from_str::<BranchMove>(r#"{"parentId":null}"#)
+            .unwrap()
+            .parent_id,
+        None
+    );
 }

@@ -11,8 +11,7 @@ use crate::{App, SERVICE, WritePolicy};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
-use stoa_kernel::http::Json;
+use stoa_kernel::http::{Created, Json};
 use stoa_kernel::idempotency::{Answer, Begun, Command, IdempotencyKey};
 use stoa_kernel::{Allowed, Problem};
 use stoa_types::AssignmentId;
@@ -86,13 +85,12 @@ pub(crate) async fn handler(
         before: None,
         after: snapshot(&assignment),
     });
+    let location = format!("/api/iam/assignments/{}", assignment.id);
     let saved = Saved {
         revision: write.revision,
         record: assignment,
     };
-    write
-        .answer(&command, Answer::of(StatusCode::CREATED, saved))
-        .await
+    write.answer(&command, Answer::created(location, 1, saved)).await
 }
 
 pub(crate) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -103,5 +101,5 @@ pub(crate) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
             "With `validFrom` and `validUntil` it holds for that time only. `branchId` becomes the user's home \
              branch, from which the scope `branch` is measured.",
         )
-        .response::<201, Json<Saved<Assignment>>>()
+        .response::<201, Created<Saved<Assignment>>>()
 }

@@ -3,6 +3,7 @@
 pub(super) mod branch;
 pub(super) mod create;
 pub(super) mod delete;
+pub(super) mod get;
 pub(super) mod list;
 
 use crate::error::unknown_branch;

@@ -3,11 +3,13 @@
 use crate::App;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use stoa_kernel::Problem;
 use stoa_kernel::decisions::Caller;
 use stoa_kernel::request::Identity;
 use stoa_policy::{Attributes, DataScope, Requirement, Value};
 use stoa_types::{TenantId, UserId};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// What is asked.
@@ -56,6 +58,36 @@ pub(crate) async fn ask(
             action(&caller, permission, row, explain)
         }
     })
+}
+
+/// How long a question waits for the revision that it must not be older than.
+const CATCH_UP: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Waits until this process decides by `revision` of the tenant's policy or a newer one, as the answer to a write named
+/// it: what one process wrote is then seen here too.
+pub(crate) async fn catch_up(
+    app: &App,
+    tenant: TenantId,
+    user: UserId,
+    revision: i64,
+) -> Result<(), Problem> {
+    let decisions = &app.context.decisions;
+    let deadline = Instant::now() + CATCH_UP;
+    while decisions.followed(tenant) < revision {
+        // Loaded after the change was made, although it was never heard of.
+        let caller = decisions.caller(Identity { tenant, user }).await?;
+        if caller.policy().revision().min(caller.grants().revision) >= revision {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Problem::unavailable(format!(
+                "revision {revision} of the policy has not arrived here; try again"
+            )));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
 }
 
 fn endpoint(caller: &Caller, method: &str, path: &str, explain: bool) -> Verdict {

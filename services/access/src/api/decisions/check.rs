@@ -1,6 +1,6 @@
 //! `POST /api/iam/permissions/check`
 
-use super::ask::{Question, ask, attributes};
+use super::ask::{Question, ask, attributes, catch_up};
 use crate::{App, CheckPermissions, ExplainDecisions};
 use aide::transform::TransformOperation;
 use axum::extract::State;
@@ -33,6 +33,9 @@ pub(crate) struct CheckRequest {
     /// do this to any row at all.
     #[serde(default)]
     attributes: Option<BTreeMap<String, serde_json::Value>>,
+    /// The `revision` of a write that the answer must know of; it waits up to a second for it to arrive.
+    #[serde(default)]
+    min_revision: Option<i64>,
 }
 
 /// The answer.
@@ -68,6 +71,9 @@ pub(crate) async fn handler(
     let tenant = allowed.scope.tenant();
     if body.tenant_id != tenant {
         return Err(Problem::not_found("tenant"));
+    }
+    if let Some(revision) = body.min_revision {
+        catch_up(&app, tenant, body.user_id, revision).await?;
     }
     let question = if body.resource.starts_with('/') {
         Question::Endpoint {

@@ -57,7 +57,7 @@ pub(crate) async fn handler(
     let now = app.context.clock.now();
     let described = store::replica::describe(db.begin(&mut allowed.scope), id, now).await?;
     let named = store::grant::named_permissions(db.begin(&mut allowed.scope)).await?;
-    let declared = app.context.catalogue.permissions.iter().map(|(_, name, _)| *name);
+    let declared = app.context.catalogue.permissions.iter().map(|(name, _, _)| *name);
     let names: BTreeSet<&str> = declared.chain(named.iter().map(String::as_str)).collect();
     let caller = app
         .context

@@ -9,8 +9,7 @@ use crate::{App, SERVICE, WritePolicy};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
-use stoa_kernel::http::{Json, Path};
+use stoa_kernel::http::{Created, Json, Path};
 use stoa_kernel::idempotency::{Answer, Begun, Command, IdempotencyKey};
 use stoa_kernel::{Allowed, Problem};
 use stoa_policy::{Effect, MAX_GRANTS};
@@ -75,13 +74,12 @@ pub(crate) async fn handler(
         before: None,
         after: snapshot(&grant),
     });
+    let location = format!("/api/iam/roles/{role_id}/grants/{}", grant.id);
     let saved = Saved {
         revision: write.revision,
         record: grant,
     };
-    write
-        .answer(&command, Answer::of(StatusCode::CREATED, saved))
-        .await
+    write.answer(&command, Answer::created(location, 1, saved)).await
 }
 
 pub(crate) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -91,5 +89,5 @@ pub(crate) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .description(
             "A denial wins over every grant. A denial of `iam:write` that nobody would be exempt from is refused (409).",
         )
-        .response::<201, Json<Saved<Grant>>>()
+        .response::<201, Created<Saved<Grant>>>()
 }

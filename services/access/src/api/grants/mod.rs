@@ -2,4 +2,5 @@
 
 pub(super) mod create;
 pub(super) mod delete;
+pub(super) mod get;
 pub(super) mod list;

@@ -39,7 +39,9 @@ pub(super) async fn handle(
     let [_, found, has_children, ..] = rows.as_slice() else {
         return Err(store::missing_result().into());
     };
-    let verdict = allowed.rights.find::<ReadBranches, _>(store::branch(found)?, super::WHAT);
+    let verdict = allowed
+        .rights
+        .find::<ReadBranches, _>(store::branch(found)?, super::WHAT);
     let (mut tx, branch) = match begun.judged(verdict).await? {
         ControlFlow::Continue(fresh) => fresh,
         ControlFlow::Break(answer) => return Ok(answer),

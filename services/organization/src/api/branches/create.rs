@@ -31,10 +31,19 @@ pub(super) async fn handle(
     Json(input): Json<BranchInput>,
 ) -> Result<Response, Problem> {
     let input = input.checked()?;
-    let place = Place { organization_id, parent_id: input.parent_id };
+    let place = Place {
+        organization_id,
+        parent_id: input.parent_id,
+    };
     allowed.rights.to_become(&place)?;
-    let command =
-        Command::new(SERVICE, "branches:create", key, &(organization_id, &input), &allowed.scope, &app.clock)?;
+    let command = Command::new(
+        SERVICE,
+        "branches:create",
+        key,
+        &(organization_id, &input),
+        &allowed.scope,
+        &app.clock,
+    )?;
     let (begun, rows) = command
         .begin_with(&app.db, &mut allowed.scope, |tx| {
             store::lock_organization(tx, organization_id);
@@ -50,13 +59,23 @@ pub(super) async fn handle(
         ControlFlow::Break(answer) => return Ok(answer),
     };
     let record = Record::new(tx.origin(), &app.clock);
-    let branch = match Branch::new(BranchId::new(), organization_id, parent.as_ref(), input.name, record) {
+    let branch = match Branch::new(
+        BranchId::new(),
+        organization_id,
+        parent.as_ref(),
+        input.name,
+        record,
+    ) {
         Ok(branch) => branch,
         Err(problem) => return tx.refuse(problem).await,
     };
     store::insert_branch(&mut tx, &branch);
     stoa_eventlog::append(&mut tx, &app.clock, &BranchCreated::from(branch.contract()))?;
-    let answer = Answer::created(format!("/api/branches/{}", branch.id), branch.record.version, branch);
+    let answer = Answer::created(
+        format!("/api/branches/{}", branch.id),
+        branch.record.version,
+        branch,
+    );
     command.commit(tx, answer).await.map_err(error::of_constraint)
 }
 

@@ -37,10 +37,19 @@ pub(super) async fn handle(
     mut allowed: Allowed<ReadBranches>,
     State(app): State<App>,
     Path(organization): Path<OrganizationId>,
-    Query(Parameters { limit, cursor, sort, archived }): Query<Parameters>,
+    Query(Parameters {
+        limit,
+        cursor,
+        sort,
+        archived,
+    }): Query<Parameters>,
 ) -> Result<Json<Page<Branch>>, Problem> {
     let plan = ListQuery { limit, cursor, sort }.plan(store::BRANCH_SORT)?;
-    let mut select = Select::new(if archived { store::ARCHIVED_BRANCHES } else { store::LIVE_BRANCHES });
+    let mut select = Select::new(if archived {
+        store::ARCHIVED_BRANCHES
+    } else {
+        store::LIVE_BRANCHES
+    });
     let organization = select.param(organization.uuid());
     select.and(&format!("organization_id = {organization}"));
     select.and_rows(&allowed.rows(None), &Branch::schema());

@@ -32,7 +32,16 @@ pub(super) fn routes() -> ApiRouter<App> {
                 .put_with(update::handle, update::docs)
                 .delete_with(archive::handle, archive::docs),
         )
-        .api_route("/api/branches/{id}/children", get_with(children::handle, children::docs))
-        .api_route("/api/branches/{id}/move", post_with(relocate::handle, relocate::docs))
-        .api_route("/api/branches/{id}/restore", post_with(restore::handle, restore::docs))
+        .api_route(
+            "/api/branches/{id}/children",
+            get_with(children::handle, children::docs),
+        )
+        .api_route(
+            "/api/branches/{id}/move",
+            post_with(relocate::handle, relocate::docs),
+        )
+        .api_route(
+            "/api/branches/{id}/restore",
+            post_with(restore::handle, restore::docs),
+        )
 }

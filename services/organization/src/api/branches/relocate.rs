@@ -33,7 +33,14 @@ pub(super) async fn handle(
     key: IdempotencyKey,
     Json(input): Json<BranchMove>,
 ) -> Result<Response, Problem> {
-    let command = Command::new(SERVICE, "branches:move", key, &(id, &input), &allowed.scope, &app.clock)?;
+    let command = Command::new(
+        SERVICE,
+        "branches:move",
+        key,
+        &(id, &input),
+        &allowed.scope,
+        &app.clock,
+    )?;
     let (begun, rows) = command
         .begin_with(&app.db, &mut allowed.scope, |tx| {
             store::lock_tree(tx, id);
@@ -47,7 +54,9 @@ pub(super) async fn handle(
     let (organization, parent) = (store::organization(organization)?, store::branch(parent)?);
     let subtree = store::branches(subtree)?;
     // The subtree comes root first.
-    let verdict = allowed.rights.find::<ReadBranches, _>(subtree.first().cloned(), super::WHAT);
+    let verdict = allowed
+        .rights
+        .find::<ReadBranches, _>(subtree.first().cloned(), super::WHAT);
     let (mut tx, moved) = match begun.judged(verdict).await? {
         ControlFlow::Continue(fresh) => fresh,
         ControlFlow::Break(answer) => return Ok(answer),
@@ -56,11 +65,26 @@ pub(super) async fn handle(
         return tx.refuse(problem).await;
     }
     if moved.parent_id == input.parent_id {
-        return command.commit(tx, Answer::ok(moved.record.version, moved)).await.map_err(Problem::from);
+        return command
+            .commit(tx, Answer::ok(moved.record.version, moved))
+            .await
+            .map_err(Problem::from);
     }
-    let place = Place { organization_id: moved.organization_id, parent_id: input.parent_id };
-    let planned = super::create::above(organization, parent, &place)
-        .and_then(|parent| plan(&allowed.rights, &place, &moved, &subtree, parent, tx.origin(), &app.clock));
+    let place = Place {
+        organization_id: moved.organization_id,
+        parent_id: input.parent_id,
+    };
+    let planned = super::create::above(organization, parent, &place).and_then(|parent| {
+        plan(
+            &allowed.rights,
+            &place,
+            &moved,
+            &subtree,
+            parent,
+            tx.origin(),
+            &app.clock,
+        )
+    });
     let (root, after) = match planned {
         Ok(planned) => planned,
         Err(problem) => return tx.refuse(problem).await,

@@ -41,7 +41,9 @@ pub(super) async fn handle(
         return Err(store::missing_result().into());
     };
     let (organization, parent) = (store::organization(organization)?, store::branch(parent)?);
-    let verdict = allowed.rights.find::<ReadBranches, _>(store::branch(found)?, super::WHAT);
+    let verdict = allowed
+        .rights
+        .find::<ReadBranches, _>(store::branch(found)?, super::WHAT);
     let (mut tx, branch) = match begun.judged(verdict).await? {
         ControlFlow::Continue(fresh) => fresh,
         ControlFlow::Break(answer) => return Ok(answer),

@@ -29,7 +29,14 @@ pub(super) async fn handle(
     Json(input): Json<BranchName>,
 ) -> Result<Response, Problem> {
     let input = input.checked()?;
-    let command = Command::new(SERVICE, "branches:update", key, &(id, &input), &allowed.scope, &app.clock)?;
+    let command = Command::new(
+        SERVICE,
+        "branches:update",
+        key,
+        &(id, &input),
+        &allowed.scope,
+        &app.clock,
+    )?;
     let (begun, rows) = command
         .begin_with(&app.db, &mut allowed.scope, |tx| store::lock_branch(tx, id))
         .await?;
@@ -46,7 +53,11 @@ pub(super) async fn handle(
         before
     } else {
         let record = before.record.changed(tx.origin(), &app.clock);
-        let after = Branch { name: input.name, record, ..before };
+        let after = Branch {
+            name: input.name,
+            record,
+            ..before
+        };
         store::update_branch(&mut tx, &after);
         stoa_eventlog::append(&mut tx, &app.clock, &BranchRenamed::from(after.contract()))?;
         after

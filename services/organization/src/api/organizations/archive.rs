@@ -28,7 +28,14 @@ pub(super) async fn handle(
     expected: IfMatch,
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
-    let command = Command::new(SERVICE, "organizations:archive", key, &id, &allowed.scope, &app.clock)?;
+    let command = Command::new(
+        SERVICE,
+        "organizations:archive",
+        key,
+        &id,
+        &allowed.scope,
+        &app.clock,
+    )?;
     let (begun, rows) = command
         .begin_with(&app.db, &mut allowed.scope, |tx| {
             store::lock_organization(tx, id);
@@ -38,7 +45,9 @@ pub(super) async fn handle(
     let [found, has_branches, ..] = rows.as_slice() else {
         return Err(store::missing_result().into());
     };
-    let verdict = allowed.rights.find::<ReadOrganizations, _>(store::organization(found)?, super::WHAT);
+    let verdict = allowed
+        .rights
+        .find::<ReadOrganizations, _>(store::organization(found)?, super::WHAT);
     let (mut tx, organization) = match begun.judged(verdict).await? {
         ControlFlow::Continue(fresh) => fresh,
         ControlFlow::Break(answer) => return Ok(answer),
@@ -47,7 +56,10 @@ pub(super) async fn handle(
         return tx.refuse(problem).await;
     }
     let record = organization.record.archived(tx.origin(), &app.clock);
-    let organization = Organization { record, ..organization };
+    let organization = Organization {
+        record,
+        ..organization
+    };
     store::update_organization(&mut tx, &organization);
     let event = OrganizationArchived {
         organization_id: organization.id,

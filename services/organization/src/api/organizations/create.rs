@@ -26,13 +26,19 @@ pub(super) async fn handle(
     Json(input): Json<OrganizationInput>,
 ) -> Result<Response, Problem> {
     let input = input.checked()?;
-    let command = Command::new(SERVICE, "organizations:create", key, &input, &allowed.scope, &app.clock)?;
+    let command = Command::new(
+        SERVICE,
+        "organizations:create",
+        key,
+        &input,
+        &allowed.scope,
+        &app.clock,
+    )?;
     let mut tx = match command.begin(&app.db, &mut allowed.scope).await? {
         Begun::Fresh(tx) => tx,
         Begun::Replay(answer) => return Ok(answer),
     };
-    let organization =
-        Organization::new(OrganizationId::new(), input, Record::new(tx.origin(), &app.clock));
+    let organization = Organization::new(OrganizationId::new(), input, Record::new(tx.origin(), &app.clock));
     if let Err(problem) = allowed.rights.to_become(&organization) {
         return tx.refuse(problem).await;
     }

@@ -10,7 +10,9 @@ use stoa_kernel::{Allowed, Problem};
 use stoa_types::OrganizationId;
 
 pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
-    op.id("getOrganization").tag(super::TAG).summary("Read an organisation")
+    op.id("getOrganization")
+        .tag(super::TAG)
+        .summary("Read an organisation")
 }
 
 pub(super) async fn handle(

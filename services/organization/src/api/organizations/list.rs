@@ -27,21 +27,34 @@ pub(super) struct Parameters {
 }
 
 pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
-    op.id("listOrganizations").tag(super::TAG).summary("List organisations")
+    op.id("listOrganizations")
+        .tag(super::TAG)
+        .summary("List organisations")
 }
 
 pub(super) async fn handle(
     mut allowed: Allowed<ReadOrganizations>,
     State(app): State<App>,
-    Query(Parameters { limit, cursor, sort, archived }): Query<Parameters>,
+    Query(Parameters {
+        limit,
+        cursor,
+        sort,
+        archived,
+    }): Query<Parameters>,
 ) -> Result<Json<Page<Organization>>, Problem> {
     let plan = ListQuery { limit, cursor, sort }.plan(store::ORGANIZATION_SORT)?;
-    let mut select =
-        Select::new(if archived { store::ARCHIVED_ORGANIZATIONS } else { store::LIVE_ORGANIZATIONS });
+    let mut select = Select::new(if archived {
+        store::ARCHIVED_ORGANIZATIONS
+    } else {
+        store::LIVE_ORGANIZATIONS
+    });
     select.and_rows(&allowed.rows(None), &Organization::schema());
     plan.finish(&mut select);
     let rows = select.read(app.db.begin(&mut allowed.scope)).await?;
     Ok(Json(plan.page(store::organizations(&rows)?, |organization| {
-        (store::organization_sort_value(plan.key, organization), organization.id.uuid())
+        (
+            store::organization_sort_value(plan.key, organization),
+            organization.id.uuid(),
+        )
     })))
 }

@@ -28,5 +28,8 @@ pub(super) fn routes() -> ApiRouter<App> {
                 .put_with(update::handle, update::docs)
                 .delete_with(archive::handle, archive::docs),
         )
-        .api_route("/api/organizations/{id}/restore", post_with(restore::handle, restore::docs))
+        .api_route(
+            "/api/organizations/{id}/restore",
+            post_with(restore::handle, restore::docs),
+        )
 }

@@ -28,7 +28,14 @@ pub(super) async fn handle(
     Path(id): Path<OrganizationId>,
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
-    let command = Command::new(SERVICE, "organizations:restore", key, &id, &allowed.scope, &app.clock)?;
+    let command = Command::new(
+        SERVICE,
+        "organizations:restore",
+        key,
+        &id,
+        &allowed.scope,
+        &app.clock,
+    )?;
     let (begun, rows) = command
         .begin_with(&app.db, &mut allowed.scope, |tx| store::lock_organization(tx, id))
         .await?;
@@ -42,7 +49,10 @@ pub(super) async fn handle(
         return tx.refuse(error::not_archived(super::WHAT)).await;
     }
     let record = organization.record.restored(tx.origin(), &app.clock);
-    let organization = Organization { record, ..organization };
+    let organization = Organization {
+        record,
+        ..organization
+    };
     store::update_organization(&mut tx, &organization);
     let event = OrganizationRestored {
         organization_id: organization.id,

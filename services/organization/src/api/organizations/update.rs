@@ -30,7 +30,14 @@ pub(super) async fn handle(
     Json(input): Json<OrganizationInput>,
 ) -> Result<Response, Problem> {
     let input = input.checked()?;
-    let command = Command::new(SERVICE, "organizations:update", key, &(id, &input), &allowed.scope, &app.clock)?;
+    let command = Command::new(
+        SERVICE,
+        "organizations:update",
+        key,
+        &(id, &input),
+        &allowed.scope,
+        &app.clock,
+    )?;
     let (begun, rows) = command
         .begin_with(&app.db, &mut allowed.scope, |tx| store::lock_organization(tx, id))
         .await?;
