@@ -76,6 +76,10 @@ pub struct Command<'a> {
 }
 
 /// How a command begins.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and a box would be paid by every command"
+)]
 pub enum Begun<'s> {
     /// Do it, in this transaction.
     Fresh(TenantTx<'s>),

@@ -3,8 +3,8 @@
 use aide::axum::ApiRouter;
 use aide::generate::GenContext;
 use aide::openapi::{
-    MediaType, OpenApi, Operation, Parameter, ParameterData, ParameterSchemaOrContent, PathStyle, ReferenceOr,
-    Response, SchemaObject,
+    MediaType, OpenApi, Operation, Parameter, ParameterData, ParameterSchemaOrContent, PathStyle,
+    ReferenceOr, Response, SchemaObject,
 };
 use schemars::JsonSchema;
 use stoa_policy::EndpointRule;
@@ -22,14 +22,21 @@ pub const PUBLIC: &str = "x-stoa-public";
 /// The name of a path parameter until [`describe`] knows the path.
 const UNNAMED: &str = "";
 
-/// The OpenAPI part of a service's routes.
+/// The name of the security scheme in the merged document.
+pub const BEARER: &str = "bearer";
+
+/// The OpenAPI part of a service's routes, with what no single handler says: the name of the path's parameter, who may
+/// call, and that the edge may refuse any request with a problem.
 #[must_use]
 pub fn describe<S: Clone + Send + Sync + 'static>(routes: ApiRouter<S>) -> OpenApi {
+    let refusal = aide::generate::in_context(|ctx| {
+        problem_response(ctx, "Problem details (RFC 9457); `code` says which")
+    });
     let mut api = OpenApi::default();
     // The schemas are those that the routes' handlers left in this thread when `routes` was built.
     let _router = routes.finish_api(&mut api);
     for (path, item) in api.paths.iter_mut().flat_map(|paths| &mut paths.paths) {
-        let (Some(name), ReferenceOr::Item(item)) = (placeholder(path), item) else { continue };
+        let ReferenceOr::Item(item) = item else { continue };
         let operations = [
             &mut item.get,
             &mut item.post,
@@ -38,7 +45,16 @@ pub fn describe<S: Clone + Send + Sync + 'static>(routes: ApiRouter<S>) -> OpenA
             &mut item.delete,
         ];
         for operation in operations.into_iter().flatten() {
-            name_path_parameter(operation, name);
+            if let Some(name) = placeholder(path) {
+                name_path_parameter(operation, name);
+            }
+            // An empty requirement says: without credentials.
+            let scheme =
+                (!operation.extensions.contains_key(PUBLIC)).then(|| (BEARER.to_owned(), Vec::new()));
+            operation.security = vec![scheme.into_iter().collect()];
+            let responses = operation.responses.get_or_insert_default();
+            let default = || ReferenceOr::Item(refusal.clone());
+            responses.default.get_or_insert_with(default);
         }
     }
     api
@@ -46,7 +62,9 @@ pub fn describe<S: Clone + Send + Sync + 'static>(routes: ApiRouter<S>) -> OpenA
 
 /// The only `{name}` of a path.
 fn placeholder(path: &str) -> Option<&str> {
-    let mut names = path.split('/').filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'));
+    let mut names = path
+        .split('/')
+        .filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'));
     names.next().filter(|_| names.next().is_none())
 }
 

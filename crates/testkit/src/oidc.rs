@@ -67,7 +67,10 @@ pub async fn authorize(platform: &Platform, email: &str, password: &str) -> anyh
             if location.as_str().starts_with(REDIRECT) {
                 let code = location.query_pairs().find(|(name, _)| name == "code");
                 let (_, code) = code.with_context(|| format!("no code in {location}"))?;
-                return Ok(Code { code: code.into_owned(), verifier });
+                return Ok(Code {
+                    code: code.into_owned(),
+                    verifier,
+                });
             }
             url = location.to_string();
             response = http.get(&url).send().await?;
@@ -75,7 +78,10 @@ pub async fn authorize(platform: &Platform, email: &str, password: &str) -> anyh
         }
         let status = response.status();
         let html = response.text().await?;
-        ensure!(status.is_success() && !posted, "sign-in refused ({status}): {html}");
+        ensure!(
+            status.is_success() && !posted,
+            "sign-in refused ({status}): {html}"
+        );
         let form = Form::parse(&html).with_context(|| format!("no login form in: {html}"))?;
         let action = reqwest::Url::parse(&url)?.join(&form.action)?;
         let mut fields = form.hidden;
@@ -113,9 +119,17 @@ pub async fn redeem(platform: &Platform, code: &Code) -> anyhow::Result<Tokens> 
 /// # Errors
 /// When the answer is not JSON.
 pub async fn token(platform: &Platform, fields: &[(&str, &str)]) -> anyhow::Result<(u16, Value)> {
-    let response = platform.http.post(platform.at("/oauth2/token")).form(fields).send().await?;
+    let response = platform
+        .http
+        .post(platform.at("/oauth2/token"))
+        .form(fields)
+        .send()
+        .await?;
     let status = response.status().as_u16();
-    Ok((status, response.json().await.context("the token endpoint answers JSON")?))
+    Ok((
+        status,
+        response.json().await.context("the token endpoint answers JSON")?,
+    ))
 }
 
 impl Tokens {
@@ -162,7 +176,12 @@ impl Form {
             .skip(1)
             .filter_map(|input| input.split('>').next())
             .filter(|input| attribute(input, "type").as_deref() == Some("hidden"))
-            .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default())))
+            .filter_map(|input| {
+                Some((
+                    attribute(input, "name")?,
+                    attribute(input, "value").unwrap_or_default(),
+                ))
+            })
             .collect();
         Some(Self { action, hidden })
     }

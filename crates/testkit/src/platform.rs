@@ -26,8 +26,10 @@ impl Topology {
         if self == Self::OneProcess {
             return vec![services.to_vec()];
         }
-        let (together, alone): (Vec<_>, Vec<_>) =
-            services.iter().cloned().partition(|s| s == "identity" || s == "access");
+        let (together, alone): (Vec<_>, Vec<_>) = services
+            .iter()
+            .cloned()
+            .partition(|s| s == "identity" || s == "access");
         alone.into_iter().map(|s| vec![s]).chain([together]).collect()
     }
 }
@@ -69,7 +71,13 @@ impl Platform {
         let mut processes = Vec::new();
         for (index, group) in groups.iter().enumerate() {
             let file = plan.write_config(index)?;
-            processes.push(Process::start(&binary, group, &file, folder.path(), plan.admin(index))?);
+            processes.push(Process::start(
+                &binary,
+                group,
+                &file,
+                folder.path(),
+                plan.admin(index),
+            )?);
         }
         processes.sort_by_key(|p| !p.services.iter().any(|s| s == "gateway"));
         for process in &processes {
@@ -79,7 +87,13 @@ impl Platform {
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30))
             .build()?;
-        Ok(Self { url: plan.public_url(), processes, http, database, _folder: folder })
+        Ok(Self {
+            url: plan.public_url(),
+            processes,
+            http,
+            database,
+            _folder: folder,
+        })
     }
 
     /// The process that runs `service`.

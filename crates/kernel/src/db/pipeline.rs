@@ -11,10 +11,12 @@ use std::task::Poll;
 use stoa_types::TenantId;
 use tokio::time::Instant;
 
+type Part<'f> = BoxFuture<'f, Result<Vec<Row>, DbError>>;
+
 /// Statements that are sent together: each future's first poll queues its messages, in the order of the pushes.
 #[derive(Default)]
 pub(super) struct Flush<'f> {
-    parts: Vec<MaybeDone<BoxFuture<'f, Result<Vec<Row>, DbError>>>>,
+    parts: Vec<MaybeDone<Part<'f>>>,
 }
 
 impl<'f> Flush<'f> {

@@ -190,7 +190,9 @@ impl Database {
         };
         let object = match tokio::time::timeout_at(deadline, self.inner.pool.get()).await {
             Ok(Ok(object)) => object,
-            Ok(Err(PoolError::Backend(e) | PoolError::PostCreateHook(HookError::Backend(e)))) => return Err(DbError::Unavailable(super::error::describe(&e))),
+            Ok(Err(PoolError::Backend(e) | PoolError::PostCreateHook(HookError::Backend(e)))) => {
+                return Err(DbError::Unavailable(super::error::describe(&e)));
+            }
             Ok(Err(e)) => return Err(DbError::Unavailable(e.to_string())),
             Err(_) => {
                 return Err(DbError::Unavailable(

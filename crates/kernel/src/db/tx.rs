@@ -13,8 +13,10 @@ use deadpool_postgres::Object;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
+use stoa_telemetry::step;
 use stoa_types::TenantId;
 use tokio::time::Instant;
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// Owned parameters of a deferred statement; see [`params!`](crate::params).
@@ -121,7 +123,8 @@ impl<'s, Kind> Tx<'s, Kind> {
             flush.push(run(client, &statement, params));
             flush.send().await.into_iter().collect::<Result<Vec<_>, _>>()
         };
-        let mut results = within(deadline, work).await??;
+        let span = step!("db.query", db.namespace = self.db.role(), db.query.text = sql);
+        let mut results = within(deadline, work.instrument(span)).await??;
         Ok(results.pop().unwrap_or_default())
     }
 
@@ -211,7 +214,8 @@ impl<'s, Kind> Tx<'s, Kind> {
             let rows = rows?;
             committed.map(|()| rows)
         };
-        within(deadline, work).await?
+        let span = step!("db.read", db.namespace = self.db.role(), db.query.text = sql);
+        within(deadline, work.instrument(span)).await?
     }
 
     /// Adds a statement to the next flush: it runs with [`Tx::commit`] (or [`Tx::flush`]), in the order of the calls.
@@ -368,12 +372,19 @@ impl<'s, Kind> Tx<'s, Kind> {
             }
             Ok(rows.split_off(preamble.min(rows.len())))
         };
-        within(deadline, work).await?
+        let span = if commit {
+            step!("db.commit", db.namespace = self.db.role(), statements = deferred.len())
+        } else {
+            step!("db.flush", db.namespace = self.db.role(), statements = deferred.len())
+        };
+        within(deadline, work.instrument(span)).await?
     }
 
     async fn connect(&mut self) -> Result<(), DbError> {
         if self.lease.is_none() {
-            self.lease = Some(self.db.lease(self.tenant, self.deadline).await?);
+            let lease = self.db.lease(self.tenant, self.deadline);
+            let span = step!("db.connect", db.namespace = self.db.role());
+            self.lease = Some(lease.instrument(span).await?);
         }
         Ok(())
     }

@@ -31,7 +31,9 @@ use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use stoa_telemetry::step;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// A call that a service answers: its own type is the request, [`Call::Reply`] the answer.
 ///
@@ -184,6 +186,7 @@ impl Mesh {
             .get(C::SERVICE)
             .ok_or_else(|| unknown("no such service"))?;
         let deadline = scope.deadline().min(Instant::now() + C::BUDGET);
+        let span = step!("mesh.call", otel.kind = "client", call = C::NAME);
         guard
             .run(C::NAME, deadline, async {
                 if let Some(handler) = wiring.handlers.get(C::NAME) {
@@ -199,6 +202,7 @@ impl Mesh {
                     None => Err(unknown("no address is configured for it; see [mesh.peers]")),
                 }
             })
+            .instrument(span)
             .await
     }
 

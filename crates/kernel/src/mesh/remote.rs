@@ -20,7 +20,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, h
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use stoa_telemetry::step;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// A service in another process, reached over mutual TLS.
 ///
@@ -92,9 +94,7 @@ impl RemotePeer {
         if let Some(causation) = scope.causation() {
             wire::put_id(headers, &wire::CAUSATION, causation);
         }
-        if let Some(traceparent) = scope.traceparent() {
-            wire::put(headers, &wire::TRACEPARENT, traceparent);
-        }
+        put_traceparent(headers, scope.traceparent());
         let body = Bytes::from(body);
         let request = Request::from_parts(parts.clone(), Body::from(body.clone()));
         let response = self.send(request, Some((parts, body))).await?;
@@ -177,9 +177,7 @@ impl RemotePeer {
         headers.insert(wire::SERVICE.clone(), HeaderValue::from_static(self.service));
         wire::put_id(&mut headers, &wire::CORRELATION, context.correlation());
         wire::put(&mut headers, &wire::TRACE_ID, context.trace_id());
-        if let Some(traceparent) = context.traceparent() {
-            wire::put(&mut headers, &wire::TRACEPARENT, traceparent);
-        }
+        put_traceparent(&mut headers, context.traceparent());
         headers.extend(std::mem::take(&mut ours.headers));
         ours.headers = headers;
         Ok(ours)
@@ -296,6 +294,13 @@ impl RemotePeer {
     }
 }
 
+/// The current span is the parent of what the peer does; while no traces are exported, what the request came with.
+fn put_traceparent(headers: &mut HeaderMap, received: Option<&str>) {
+    if let Some(traceparent) = stoa_telemetry::current_traceparent().as_deref().or(received) {
+        wire::put(headers, &wire::TRACEPARENT, traceparent);
+    }
+}
+
 /// Whether the error is the connection's, not this one request's.
 fn died(error: &hyper::Error, live: &Live) -> bool {
     let h2 = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
@@ -326,6 +331,7 @@ impl Remote for RemotePeer {
         _service: &'a str,
         request: Request<Body>,
     ) -> BoxFuture<'a, Result<Response<Body>, Problem>> {
-        Box::pin(self.pass_on(request))
+        let span = step!("mesh.forward", otel.kind = "client", service = self.service);
+        Box::pin(self.pass_on(request).instrument(span))
     }
 }

@@ -1,6 +1,7 @@
 //! The callee's side: the listener for calls and forwarded edge requests from other processes.
 
 mod answer;
+mod served;
 
 use super::Mesh;
 use super::credential::Verifier;

@@ -1,4 +1,11 @@
 //! The trust boundary against a real PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 mod cancellation;
 mod idempotency;

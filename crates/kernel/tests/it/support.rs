@@ -24,7 +24,8 @@ pub fn scope(tenant: TenantId) -> Scope {
 
 /// A migrated database of its own, and the options to reach it.
 pub struct Shop {
-    pub database: TestDatabase,
+    /// Dropped, and with it the database, at the end of the test.
+    _database: TestDatabase,
     pub db: Pools,
 }
 
@@ -44,7 +45,10 @@ impl Shop {
             system: Database::open(&options(&database, "stoa_shop_system", "system", connections))
                 .expect("system"),
         };
-        Self { database, db }
+        Self {
+            _database: database,
+            db,
+        }
     }
 }
 

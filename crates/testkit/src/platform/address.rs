@@ -10,7 +10,11 @@ pub(super) fn host() -> IpAddr {
         let pid = std::process::id();
         let [_, a, b, c] = pid.to_be_bytes();
         let own = IpAddr::V4(Ipv4Addr::new(127, 100 + (a & 0x3f), b, c.max(1)));
-        if TcpListener::bind((own, 0)).is_ok() { own } else { IpAddr::V4(Ipv4Addr::LOCALHOST) }
+        if TcpListener::bind((own, 0)).is_ok() {
+            own
+        } else {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        }
     })
 }
 

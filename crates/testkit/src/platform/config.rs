@@ -10,9 +10,19 @@ use std::process::Command;
 
 /// The services that the binary has, as `stoa services` prints them.
 pub(super) fn services(binary: &Path) -> anyhow::Result<Vec<String>> {
-    let output = Command::new(binary).arg("services").output().context("asking the binary for its services")?;
-    ensure!(output.status.success(), "`stoa services` failed: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+    let output = Command::new(binary)
+        .arg("services")
+        .output()
+        .context("asking the binary for its services")?;
+    ensure!(
+        output.status.success(),
+        "`stoa services` failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?
+        .lines()
+        .map(str::to_owned)
+        .collect())
 }
 
 /// The password that tests give to a role.
@@ -61,8 +71,16 @@ impl<'a> Plan<'a> {
 
     pub(super) fn write_certificates(&self, binary: &Path) -> anyhow::Result<()> {
         let groups = self.groups.iter().map(|g| g.join(","));
-        let output = Command::new(binary).arg("dev-certs").arg(self.folder).args(groups).output()?;
-        ensure!(output.status.success(), "dev-certs: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(binary)
+            .arg("dev-certs")
+            .arg(self.folder)
+            .args(groups)
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "dev-certs: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(())
     }
 
@@ -94,13 +112,20 @@ impl<'a> Plan<'a> {
         if self.groups.len() > 1 {
             let name = group.join("-");
             write!(text, "[mesh]\nlisten = \"{}\"\n", self.mesh[index])?;
-            for (key, file) in
-                [("ca_file", "ca.pem".into()), ("cert_file", format!("{name}.pem")), ("key_file", format!("{name}-key.pem"))]
-            {
+            for (key, file) in [
+                ("ca_file", "ca.pem".into()),
+                ("cert_file", format!("{name}.pem")),
+                ("key_file", format!("{name}-key.pem")),
+            ] {
                 writeln!(text, "{key} = {:?}", self.folder.join(file).display().to_string())?;
             }
             text.push_str("[mesh.peers]\n");
-            for (other, services) in self.groups.iter().enumerate().filter(|(other, _)| *other != index) {
+            for (other, services) in self
+                .groups
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != index)
+            {
                 for service in services {
                     writeln!(text, "{service} = \"https://{}\"", self.mesh[other])?;
                 }

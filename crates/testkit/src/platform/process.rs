@@ -56,9 +56,18 @@ impl Process {
                 return Ok(());
             }
             if !self.alive() {
-                bail!("{} ended while starting; its log:\n{}", self.services.join("+"), self.tail());
+                bail!(
+                    "{} ended while starting; its log:\n{}",
+                    self.services.join("+"),
+                    self.tail()
+                );
             }
-            ensure!(Instant::now() < give_up, "{} is not ready; its log:\n{}", self.services.join("+"), self.tail());
+            ensure!(
+                Instant::now() < give_up,
+                "{} is not ready; its log:\n{}",
+                self.services.join("+"),
+                self.tail()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -96,7 +105,11 @@ impl Process {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status.success());
             }
-            ensure!(Instant::now() < give_up, "it does not stop; its log:\n{}", self.tail());
+            ensure!(
+                Instant::now() < give_up,
+                "it does not stop; its log:\n{}",
+                self.tail()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -114,7 +127,10 @@ impl Process {
         // Signal 0 asks only whether it exists; a zombie does, so read its state.
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
         match stat {
-            Ok(text) => !text.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')),
+            Ok(text) => !text
+                .rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with('Z')),
             Err(_) => i32::try_from(self.child.id()).is_ok_and(|pid| kill(Pid::from_raw(pid), None).is_ok()),
         }
     }

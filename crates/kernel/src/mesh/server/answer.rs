@@ -1,12 +1,13 @@
 //! One request from a peer: who it is from is checked first, then it is answered.
 
+use super::served::Served;
 use crate::decisions::Decisions;
 use crate::http::finish_response;
 use crate::mesh::credential::{Refusal, Verifier};
 use crate::mesh::tls::PeerCertificate;
 use crate::mesh::{Handler, Mesh, wire};
 use crate::problem::Problem;
-use crate::request::RequestContext;
+use crate::request::{Identity, RequestContext};
 use crate::scope::Scope;
 use axum::Router;
 use axum::body::Body;
@@ -22,6 +23,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::time::Instant;
 use tower::ServiceExt;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 pub(super) struct Server {
@@ -61,7 +63,7 @@ impl Server {
         parts: Parts,
         body: Incoming,
     ) -> Result<Response<Body>, Instead> {
-        let (handler, scope) = self.admit(peer, name, &parts)?;
+        let (handler, scope, span) = self.admit(peer, name, &parts)?;
         let deadline = scope.deadline();
         let work = async {
             let body = Limited::new(body, wire::MAX_CALL_BYTES)
@@ -72,19 +74,19 @@ impl Server {
             let call = async { handler.call_wire(scope, &body).await };
             Ok(uncaught(call).await.unwrap_or_else(Err))
         };
-        match within(deadline, work).await?? {
+        match within(deadline, work.instrument(span)).await?? {
             Ok(reply) => Ok(json(reply)),
             Err(problem) => Ok(problem.into_response()),
         }
     }
 
-    /// The handler of a call and the scope in which it works.
+    /// The handler of a call, and the scope and span in which it works.
     fn admit(
         &self,
         peer: &PeerCertificate,
         name: &str,
         parts: &Parts,
-    ) -> Result<(Arc<dyn Handler>, Scope), Instead> {
+    ) -> Result<(Arc<dyn Handler>, Scope, Span), Instead> {
         let headers = &parts.headers;
         if headers.contains_key(&wire::CONTEXT) {
             return Err(Instead::Refused(Refusal::ExternalContext));
@@ -99,10 +101,12 @@ impl Server {
             .call(peer, credential, handler.service())
             .map_err(Instead::Refused)?;
         let (deadline, correlation) = timing(parts)?;
-        let traceparent = wire::text(headers, &wire::TRACEPARENT).map(Arc::from);
-        let scope = Scope::new(tenant, actor, deadline, correlation, traceparent)
+        let traceparent = wire::text(headers, &wire::TRACEPARENT);
+        let caller = actor.user().map(|user| Identity { tenant, user });
+        let served = Served::begin(name, traceparent, &trace_id(parts, traceparent, correlation), caller);
+        let scope = Scope::new(tenant, actor, deadline, correlation, served.traceparent)
             .caused_by(wire::id(headers, &wire::CAUSATION));
-        Ok((handler, scope))
+        Ok((handler, scope, served.span))
     }
 
     async fn edge(
@@ -124,8 +128,9 @@ impl Server {
             .edge(peer, credential, service)
             .map_err(Instead::Refused)?;
         let (deadline, correlation) = timing(&parts)?;
-        let traceparent: Option<Arc<str>> = wire::text(&parts.headers, &wire::TRACEPARENT).map(Arc::from);
-        let trace_id = trace_id(&parts, traceparent.as_deref(), correlation);
+        let traceparent = wire::text(&parts.headers, &wire::TRACEPARENT);
+        let trace_id = trace_id(&parts, traceparent, correlation);
+        let served = Served::begin(service, traceparent, &trace_id, identity);
         let request_id =
             wire::text(&parts.headers, &wire::REQUEST_ID).map_or_else(|| trace_id.clone(), Arc::from);
 
@@ -137,7 +142,7 @@ impl Server {
             deadline,
             correlation,
             trace_id.clone(),
-            traceparent,
+            served.traceparent,
         );
         parts.extensions.insert(context);
         let request = Request::from_parts(parts, Body::new(body));
@@ -148,7 +153,7 @@ impl Server {
                 .await
                 .unwrap_or_else(|never| match never {})
         };
-        let response = within(deadline, uncaught(answer)).await?;
+        let response = within(deadline, uncaught(answer).instrument(served.span)).await?;
         let response = response.unwrap_or_else(IntoResponse::into_response);
         Ok(finish_response(response, &trace_id, &request_id))
     }
