@@ -191,3 +191,28 @@ impl Call for ImportCustomers {
     const BUDGET: std::time::Duration = std::time::Duration::from_secs(10);
     type Reply = Imported;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // covers: EV-07, QA-04
+    #[test]
+    fn the_wire_form_of_the_events_stays() {
+        let json = r#"{"customerId":"00000000-0000-0000-0000-000000000001","from":"lead","to":"active","version":2}"#;
+        let event: CustomerStatusChanged = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), json);
+        assert_eq!(CustomerStatusChanged::TYPE, "dev.stoa.customer.customer.status_changed.v1");
+        let json = r#"{"customerId":"00000000-0000-0000-0000-000000000001","status":"lead","branchId":"00000000-0000-0000-0000-000000000002","ownerId":"00000000-0000-0000-0000-000000000003","version":1}"#;
+        let event: CustomerCreated = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), json);
+    }
+
+    #[test]
+    fn every_status_has_its_name() {
+        for status in CustomerStatus::ALL {
+            assert_eq!(CustomerStatus::named(status.as_str()), Some(status));
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+    }
+}

@@ -202,3 +202,19 @@ impl Call for GetBranch {
     const NAME: &'static str = "organization.get_branch";
     type Reply = Branch;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // covers: EV-07, QA-04
+    #[test]
+    fn the_wire_form_of_a_branch_event_stays() {
+        let json = r#"{"branchId":"00000000-0000-0000-0000-000000000002","organizationId":"00000000-0000-0000-0000-000000000001","parentId":null,"name":"Berlin","path":["00000000-0000-0000-0000-000000000002"],"archived":false,"version":3}"#;
+        let event: BranchMoved = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), json);
+        assert_eq!(BranchMoved::from(Branch::from(&event)), event);
+        assert_eq!(BranchMoved::TYPE, "dev.stoa.organization.branch.moved.v1");
+        assert_eq!((event.aggregate_id(), event.aggregate_version()), (event.branch_id.uuid(), 3));
+    }
+}

@@ -290,10 +290,16 @@ end $$;
 
 -- Records a tick if something became visible since the last one. Returns its number, 0 when nothing is new, null when
 -- somebody else is at it.
-create function log.tick() returns bigint language plpgsql security definer set search_path = pg_catalog as $$
+-- Sequential scans are off for the plan that a session makes while today's partition is still empty, and keeps; the
+-- cost that the planner then gives the sequence must not start the JIT compiler, which takes a second.
+create function log.tick() returns bigint language plpgsql security definer
+set search_path = pg_catalog set enable_seqscan = off set jit = off as $$
 declare
   made bigint;
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'a tick needs a snapshot of its own: call log.tick() in a read committed transaction';
+  end if;
   if not pg_try_advisory_xact_lock(7046029254386353132) then
     return null;
   end if;

@@ -24,7 +24,10 @@ pub fn append<E: Event>(tx: &mut TenantTx<'_>, clock: &Clock, event: &E) -> Resu
         )));
     }
     let id = EventId::new();
+    let span = stoa_telemetry::step!("event.append", event.kind = E::TYPE, event.id = %id);
     let origin = tx.origin().clone();
+    // The consumers continue the trace where the event was made.
+    let traceparent = stoa_telemetry::context_of(&span).map(|context| context.to_string());
     let params = stoa_kernel::params![
         id.uuid(),
         clock.now(),
@@ -39,7 +42,7 @@ pub fn append<E: Event>(tx: &mut TenantTx<'_>, clock: &Clock, event: &E) -> Resu
         origin.causation,
         origin.correlation,
         stored::actor_text(&origin.actor),
-        origin.traceparent.as_deref().map(str::to_owned),
+        traceparent.or_else(|| origin.traceparent.as_deref().map(str::to_owned)),
         data,
     ];
     tx.defer(store::APPEND, params);

@@ -2,6 +2,9 @@
 //!
 //! Every process runs one; whichever gets the advisory lock records the tick for all. One that dies releases the lock
 //! with its connection.
+//!
+//! When idle it looks once a second, and records nothing when there is nothing new: a tick per second would wake every
+//! consumer and the disk for no event.
 
 use crate::{store, wake};
 use std::time::Duration;

@@ -17,7 +17,7 @@ use crate::scope::SystemScope;
 use arc_swap::ArcSwapOption;
 use moka::sync::Cache;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use stoa_policy::{
     Attributes, CompiledPolicy, CompiledRule, CompiledSubject, Context, DataScope, Decision, EndpointRules,
@@ -55,6 +55,8 @@ struct Inner {
     /// As `floors`, but written once the change's entries are gone: what has been applied.
     heard: Cache<TenantId, i64>,
     platform_floor: AtomicI64,
+    /// Rises whenever everything is dropped; a load that began before must not be kept.
+    generation: AtomicU64,
     /// When the access service last answered the poll, in ms of the process's monotonic clock.
     confirmed_ms: AtomicI64,
     started: tokio::time::Instant,
@@ -102,6 +104,7 @@ impl Decisions {
                 floors: Cache::new(1_000_000),
                 heard: Cache::new(1_000_000),
                 platform_floor: AtomicI64::new(0),
+                generation: AtomicU64::new(0),
                 confirmed_ms: AtomicI64::new(i64::MIN),
                 started: tokio::time::Instant::now(),
             }),
@@ -176,6 +179,7 @@ impl Decisions {
 
     async fn platform(&self) -> Result<Arc<Platform>, Problem> {
         loop {
+            let generation = self.generation();
             let floor = self.inner.platform_floor.load(Ordering::Acquire);
             if let Some(platform) = self.inner.platform.load_full().filter(|p| p.revision >= floor) {
                 return Ok(platform);
@@ -187,10 +191,12 @@ impl Decisions {
                 revision: loaded.revision,
                 rules,
             });
-            if platform.revision >= self.inner.platform_floor.load(Ordering::Acquire) {
-                self.inner.platform.store(Some(platform.clone()));
+            self.inner.platform.store(Some(platform.clone()));
+            let floor = self.inner.platform_floor.load(Ordering::Acquire);
+            if platform.revision >= floor && generation == self.generation() {
                 return Ok(platform);
             }
+            self.inner.platform.store(None);
         }
     }
 
@@ -198,27 +204,24 @@ impl Decisions {
         if let Some(policy) = self.inner.policies.get(&tenant) {
             return Ok(policy);
         }
-        let platform = self.platform().await?;
         loop {
+            let generation = self.generation();
+            let platform = self.platform().await?;
             let mut scope = REPLICATE.scope(tenant, LOAD_BUDGET);
             let source = self.inner.mesh.call(&mut scope, LoadPolicy { tenant }).await?;
             let compiled = CompiledPolicy::compile(source).map_err(|e| Problem::internal(&e))?;
-            let policy = Arc::new(Policy {
-                compiled,
-                platform: platform.clone(),
-            });
-            if policy.compiled.revision() >= self.floor(tenant) {
-                self.inner.policies.insert(tenant, policy.clone());
-                // A change may have arrived between the check and the insert.
-                if policy.compiled.revision() >= self.floor(tenant) {
-                    return Ok(policy);
-                }
-                self.inner.policies.invalidate(&tenant);
+            let policy = Arc::new(Policy { compiled, platform });
+            self.inner.policies.insert(tenant, policy.clone());
+            // Judged after the insert, so that a change that arrives meanwhile finds the entry or is seen here.
+            if policy.compiled.revision() >= self.floor(tenant) && generation == self.generation() {
+                return Ok(policy);
             }
+            self.inner.policies.invalidate(&tenant);
         }
     }
 
     async fn subject(&self, policy: &Policy, key: (TenantId, UserId)) -> Result<Arc<Subject>, Problem> {
+        let generation = self.generation();
         let floor = self.floor(key.0);
         let known = self
             .inner
@@ -245,14 +248,16 @@ impl Decisions {
         let compiled =
             CompiledSubject::compile(&policy.compiled, grants.clone()).map_err(|e| Problem::internal(&e))?;
         let subject = Arc::new(Subject { grants, compiled });
-        if subject.grants.revision >= self.floor(key.0) {
-            self.inner.subjects.insert(key, subject.clone());
-            // A change may have arrived between the check and the insert.
-            if subject.grants.revision < self.floor(key.0) {
-                self.inner.subjects.invalidate(&key);
-            }
+        self.inner.subjects.insert(key, subject.clone());
+        // As for policies; this request began before the change, so it may still be answered.
+        if subject.grants.revision < self.floor(key.0) || generation != self.generation() {
+            self.inner.subjects.invalidate(&key);
         }
         Ok(subject)
+    }
+
+    fn generation(&self) -> u64 {
+        self.inner.generation.load(Ordering::Acquire)
     }
 
     fn floor(&self, tenant: TenantId) -> i64 {

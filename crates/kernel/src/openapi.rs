@@ -7,6 +7,7 @@ use aide::openapi::{
     ReferenceOr, Response, SchemaObject,
 };
 use schemars::JsonSchema;
+use std::collections::BTreeSet;
 use stoa_policy::EndpointRule;
 
 pub use stoa_policy::Requirement;
@@ -57,7 +58,28 @@ pub fn describe<S: Clone + Send + Sync + 'static>(routes: ApiRouter<S>) -> OpenA
             responses.default.get_or_insert_with(default);
         }
     }
+    keep_referred_schemas(&mut api);
     api
+}
+
+/// Drops the schemas that nothing refers to: those of query and path structs, whose fields became parameters.
+fn keep_referred_schemas(api: &mut OpenApi) {
+    let Some(components) = &mut api.components else {
+        return;
+    };
+    let mut unread = vec![serde_json::to_string(&api.paths).unwrap_or_default()];
+    let mut kept = BTreeSet::new();
+    while let Some(text) = unread.pop() {
+        for name in text.split("\"#/components/schemas/").skip(1) {
+            let name = name.split('"').next().unwrap_or_default();
+            if let Some(schema) = components.schemas.get(name)
+                && kept.insert(name.to_owned())
+            {
+                unread.push(serde_json::to_string(schema).unwrap_or_default());
+            }
+        }
+    }
+    components.schemas.retain(|name, _| kept.contains(name));
 }
 
 /// The only `{name}` of a path.

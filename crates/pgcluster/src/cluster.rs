@@ -66,6 +66,7 @@ impl Cluster {
             init::initialize(&folder, &owner, &binaries, options.durability).await?;
         }
         leftover::clear(&folder, &progress).await?;
+        let crashed = leftover::was_killed(&folder.pgdata());
         let socket = SocketDir::open(&folder, &owner)?;
         let port = options.port.unwrap_or(DEFAULT_PORT);
         let launch = Launch {
@@ -73,6 +74,7 @@ impl Cluster {
             owner: &owner,
             binaries: &binaries,
             options: &options,
+            crashed,
         };
         let (process, log) = launch.run(&socket, port, &password, &progress).await?;
         progress(Progress::Ready);
@@ -194,6 +196,8 @@ struct Launch<'a> {
     owner: &'a Owner,
     binaries: &'a ServerBinaries,
     options: &'a Options,
+    /// The last server did not shut down, so this one replays its log.
+    crashed: bool,
 }
 
 impl Launch<'_> {
@@ -247,7 +251,7 @@ impl Launch<'_> {
     ) -> Result<(), Error> {
         let patience = self.options.start_timeout;
         let mut deadline = Instant::now() + patience;
-        let mut recovering = false;
+        let mut told = !self.crashed;
         loop {
             if let Some(status) = process.ended() {
                 let (log, tail) = (log.path().to_path_buf(), log.tail());
@@ -263,7 +267,7 @@ impl Launch<'_> {
                 Answer::Starting => {
                     // Replaying a long log takes minutes; as long as the server answers, it is at work.
                     deadline = Instant::now() + patience;
-                    if !std::mem::replace(&mut recovering, true) {
+                    if !std::mem::replace(&mut told, true) {
                         progress(Progress::Recovering);
                     }
                 }

@@ -35,6 +35,11 @@ pub(crate) async fn clear(folder: &Folder, progress: &(dyn Fn(Progress) + Send +
     disarm(&pgdata)
 }
 
+/// Whether the last server on this data ended without shutting down: it would have removed its file.
+pub(crate) fn was_killed(pgdata: &Path) -> bool {
+    pgdata.join("postmaster.pid").exists()
+}
+
 /// Ends backends that outlived their postmaster and keep the shared memory in use.
 pub(crate) fn end_orphans(pgdata: &Path) {
     for pid in orphans(pgdata) {

@@ -35,7 +35,7 @@ pub enum Progress {
     },
     /// The server was started and does not answer yet.
     Starting,
-    /// The server answers that it is still starting, most often because it replays its log after a crash.
+    /// The last server did not shut down; this one replays its log before it accepts connections.
     Recovering,
     /// The server accepts connections.
     Ready,

@@ -2,7 +2,8 @@
 //!
 //! [`Telemetry::start`] installs three things for the whole process: a log writer (JSON lines or short
 //! text on standard output), a Prometheus recorder behind the `metrics` macros, and, when an endpoint is
-//! configured, an OTLP trace exporter. Code elsewhere uses only the `tracing` and `metrics` macros.
+//! configured, an OTLP trace exporter. Code elsewhere uses only the `tracing` and `metrics` macros, and [`step!`] for
+//! spans that only traces need.
 //!
 //! A log line takes `traceId`, `spanId`, `userId` and `tenantId` from the event's own fields
 //! (`trace_id` or `traceId`, and so on), else from the nearest enclosing span that has them, else (trace
@@ -29,8 +30,11 @@ use std::time::Duration;
 use tracing_subscriber::layer::SubscriberExt;
 
 pub use error::Error;
-pub use otel::{attach_remote_parent, context_of};
+pub use otel::{attach_remote_parent, context_of, current_traceparent, exporting, in_trace};
 pub use trace_context::TraceContext;
+/// For [`step!`].
+#[doc(hidden)]
+pub use tracing;
 
 use event::Style;
 use level::LevelGate;

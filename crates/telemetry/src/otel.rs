@@ -34,15 +34,46 @@ pub(crate) fn set_enabled(enabled: bool) {
     ENABLED.store(enabled, Ordering::Relaxed);
 }
 
-fn enabled() -> bool {
+/// Whether an OTLP endpoint is configured: what costs something and only traces show may ask first.
+#[must_use]
+pub fn exporting() -> bool {
     ENABLED.load(Ordering::Relaxed)
+}
+
+/// Whether a span made now would be part of an exported trace: an endpoint is configured, and the caller is in a span.
+/// Work outside any span (pollers, probes) would otherwise export a trace of its own at every turn.
+#[must_use]
+pub fn in_trace() -> bool {
+    exporting() && !tracing::Span::current().is_none()
+}
+
+/// A step of the current trace, as a span: `step!("db.read", db.role = role)`. While no OTLP endpoint is configured, or
+/// outside any span, it is no span, its fields are not evaluated, and it costs one load.
+#[macro_export]
+macro_rules! step {
+    ($name:literal $($fields:tt)*) => {
+        if $crate::in_trace() {
+            $crate::tracing::info_span!(target: "stoa::step", $name $($fields)*)
+        } else {
+            $crate::tracing::Span::none()
+        }
+    };
+}
+
+/// The `traceparent` with which the current span is continued in another process; `None` as for [`context_of`].
+#[must_use]
+pub fn current_traceparent() -> Option<String> {
+    if !exporting() {
+        return None;
+    }
+    context_of(&tracing::Span::current()).map(|context| context.to_string())
 }
 
 /// Makes `span` a child of the span in another process that `parent` names. Call it right after making
 /// the span, before it is entered and before [`context_of`]: a span that has begun keeps its parent.
 /// Does nothing while no OTLP endpoint is configured.
 pub fn attach_remote_parent(span: &tracing::Span, parent: &TraceContext) {
-    if !enabled() {
+    if !exporting() {
         return;
     }
     let flags = if parent.sampled {
@@ -67,7 +98,7 @@ pub fn attach_remote_parent(span: &tracing::Span, parent: &TraceContext) {
 /// the span is disabled.
 #[must_use]
 pub fn context_of(span: &tracing::Span) -> Option<TraceContext> {
-    if !enabled() {
+    if !exporting() {
         return None;
     }
     let context = span.context();
@@ -82,7 +113,7 @@ pub fn context_of(span: &tracing::Span) -> Option<TraceContext> {
 
 /// Takes trace and span id from the OpenTelemetry span that is entered in this thread, if any.
 pub(crate) fn fill_ids(ids: &mut Ids) {
-    if !enabled() {
+    if !exporting() {
         return;
     }
     Context::map_current(|context| {

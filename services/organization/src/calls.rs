@@ -50,10 +50,15 @@ async fn create_branch(app: App, mut scope: Scope, call: CreateBranch) -> Result
     let mut tx = app.db.begin(&mut scope);
     store::lock_organization(&mut tx, call.organization);
     store::find_branch(&mut tx, call.parent);
+    store::find_branch(&mut tx, Some(call.id));
     let rows = tx.flush().await?;
-    let [organization, parent, ..] = rows.as_slice() else {
+    let [organization, parent, existing, ..] = rows.as_slice() else {
         return Err(store::missing_result().into());
     };
+    if !existing.is_empty() {
+        tx.rollback().await;
+        return Ok(Done {});
+    }
     let record = Record::new(tx.origin(), &app.clock);
     let planned = above(store::organization(organization)?, store::branch(parent)?, &place)
         .and_then(|parent| Branch::new(call.id, call.organization, parent.as_ref(), name, record));
@@ -63,12 +68,8 @@ async fn create_branch(app: App, mut scope: Scope, call: CreateBranch) -> Result
     };
     store::insert_branch(&mut tx, &branch);
     stoa_eventlog::append(&mut tx, &app.clock, &BranchCreated::from(branch.contract()))?;
-    match tx.commit().await {
-        Ok(_) => Ok(Done {}),
-        // Created before: that is what was asked for.
-        Err(error) if error.constraint() == Some("branch_pkey") => Ok(Done {}),
-        Err(error) => Err(error::of_constraint(error)),
-    }
+    tx.commit().await.map_err(error::of_constraint)?;
+    Ok(Done {})
 }
 
 async fn get_branch(app: App, mut scope: Scope, call: GetBranch) -> Result<BranchReply, Problem> {

@@ -15,9 +15,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_kernel::{DbError, SystemScope, TenantTx};
+use stoa_telemetry::TraceContext;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// Reads the log and its cursors, whose rows span tenants.
 const SCOPE: SystemScope = SystemScope::named("log.consumer");
@@ -37,6 +38,7 @@ pub(crate) struct Delivery {
     /// The generation, and the tick up to which nothing was found for it; not saved yet.
     looked: Option<(i32, i64)>,
     saved: Instant,
+    told_detached: bool,
 }
 
 enum Step {
@@ -68,6 +70,7 @@ impl Delivery {
             types,
             looked: None,
             saved: Instant::now(),
+            told_detached: false,
         }
     }
 
@@ -76,6 +79,7 @@ impl Delivery {
     /// # Errors
     /// When the database fails; the task is restarted with backoff, and nothing is lost or repeated.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        self.check_name()?;
         self.register().await?;
         let mut ticks = wake::on_ticked();
         while !stop.is_cancelled() {
@@ -94,6 +98,18 @@ impl Delivery {
         Ok(())
     }
 
+    /// The log's policies compare the part before the dot with the database role.
+    fn check_name(&self) -> anyhow::Result<()> {
+        let name = self.consumer.name;
+        let role = self.consumer.pools.app.role();
+        let service = name.split('.').next().unwrap_or_default();
+        anyhow::ensure!(
+            role == format!("stoa_{service}_app"),
+            "the consumer {name} runs as {role}: name it <service>.<what> after the service that runs it"
+        );
+        Ok(())
+    }
+
     async fn register(&self) -> Result<(), DbError> {
         let mut scope = SCOPE.global(READ_BUDGET);
         let tx = self.consumer.pools.system.begin_system(&mut scope);
@@ -108,10 +124,12 @@ impl Delivery {
         };
         self.measure(&look);
         if look.detached {
-            tracing::error!(
-                consumer = self.consumer.name,
-                "detached: it was stuck beyond the log's lag limit; open a new generation to attach it again"
-            );
+            if !std::mem::replace(&mut self.told_detached, true) {
+                tracing::error!(
+                    consumer = self.consumer.name,
+                    "detached: it was stuck beyond the log's lag limit; open a new generation to attach it again"
+                );
+            }
             return Ok(Step::Idle);
         }
         if look.parked > 0 && self.retry_parked(&look).await? {
@@ -226,15 +244,7 @@ impl Delivery {
                 self.consumer.name, event.kind
             )));
         };
-        let span = tracing::info_span!(
-            "consume",
-            consumer = self.consumer.name,
-            event = %event.kind,
-            id = %event.id,
-            tenant = %event.tenant,
-            correlation = %event.correlation,
-            traceparent = event.traceparent.as_deref(),
-        );
+        let span = self.span(event);
         let work = AssertUnwindSafe(async { handler(tx, event, generation).await });
         match work.catch_unwind().instrument(span).await {
             Ok(Ok(())) => Called::Done,
@@ -244,6 +254,26 @@ impl Delivery {
                 panic_text(&*panic)
             ))),
         }
+    }
+
+    /// The part of the event's trace that happens here.
+    fn span(&self, event: &crate::Stored) -> Span {
+        let parent = event.traceparent.as_deref();
+        let span = tracing::info_span!(
+            "consume",
+            otel.kind = "consumer",
+            consumer = self.consumer.name,
+            event = %event.kind,
+            id = %event.id,
+            // 00-<trace id>-<span id>-<flags>
+            trace_id = parent.and_then(|parent| parent.get(3..35)),
+            tenant_id = %event.tenant,
+            correlation = %event.correlation,
+        );
+        if let Some(parent) = parent.and_then(TraceContext::parse) {
+            stoa_telemetry::attach_remote_parent(&span, &parent);
+        }
+        span
     }
 
     fn measure(&self, look: &Look) {

@@ -157,14 +157,17 @@ async fn types_without_a_handler_are_skipped_without_a_write_at_every_tick() {
     );
     fixture.run(idle.task());
     let item = stoa_types::new_id();
+    let started = tokio::time::Instant::now();
     for n in 1..=20 {
         fixture.shop.change(item, "ok").await;
         fixture.until_count("select count(*) from shop.effect", n).await;
     }
     let version = "select version from log.cursor where consumer = 'shop.nothing'";
+    let writes = fixture.count(version).await - 1;
+    let allowed = 1 + i64::try_from(started.elapsed().as_secs()).unwrap() / 5;
     assert!(
-        fixture.count(version).await <= 2,
-        "an idle consumer writes every few seconds only"
+        writes <= allowed,
+        "an idle consumer writes every five seconds only: {writes}"
     );
 }
 
@@ -254,28 +257,4 @@ async fn an_event_is_handled_soon_after_its_commit() {
 #[allow(dead_code, reason = "compiling is the test")]
 fn closures_fit(consumer: Consumer) -> Consumer {
     consumer.on::<crate::harness::ItemChanged, _>(|tx, event| Box::pin(async move { note(tx, event).await }))
-}
-#[tokio::test(flavor = "multi_thread")]
-async fn zz_throughput() {
-    let fixture = Fixture::new().await;
-    let sql = format!("select log.open_epoch(); do $$ begin for t in 1..100 loop
-      insert into log.event (id, time, tenant_id, topic, source, type, subject, aggregate_type, aggregate_id, aggregate_version, correlation, actor, data)
-      select gen_random_uuid(), now(), '{}', 'domain.shop.events', '/services/shop', 'dev.stoa.shop.item.changed.v1', 'item/x', 'item', i.id, t, gen_random_uuid(), 'system:x',
-        jsonb_build_object('item', i.id, 'version', t, 'wish', 'ok') from (select ('00000000-0000-0000-0000-' || lpad(g::text, 12, '0'))::uuid as id from generate_series(1, 500) g) i;
-      perform log.tick(); commit; end loop; end $$; ", fixture.shop.tenant);
-    for part in sql.split_inclusive("open_epoch(); ") { fixture.admin.batch_execute(part).await.unwrap(); }
-    fixture.admin.batch_execute("analyze log.event").await.unwrap();
-    let plan = fixture.admin.query("explain analyze select e.id, e.bytes from (
-      select e.*, sum(pg_column_size(e.data)) over (order by e.seq) as bytes
-      from log.event e, (select snapshot p from log.tick where n = 3) a, (select snapshot c from log.tick where n=9) b
-      where e.epoch = 1 and e.type = any(array['dev.stoa.shop.item.changed.v1']) and e.seq > 0
-        and ((e.xid >= pg_snapshot_xmax((select snapshot from log.tick where n = 3)) and e.xid < pg_snapshot_xmax((select snapshot from log.tick where n = 9)))
-             or e.xid = any (array(select pg_snapshot_xip((select snapshot from log.tick where n = 3)))))
-        and pg_visible_in_snapshot(e.xid, (select snapshot from log.tick where n = 9))
-      order by e.seq limit 500) e", &[]).await.unwrap();
-    for row in plan { println!("{}", row.get::<_, String>(0)); }
-    let started = std::time::Instant::now();
-    fixture.run(fixture.shop.consumer().task());
-    fixture.until_count("select count(*) from shop.effect", 50_000).await;
-    println!("50000 events in {:?}", started.elapsed());
 }

@@ -94,7 +94,7 @@ async fn after_dump_and_restore_into_a_fresh_cluster_nothing_is_lost_or_repeated
     let mut shop = Shop::open(&config, old.shop.tenant);
     let checked = std::mem::replace(&mut shop.pools.app, Database::open(&unchecked).unwrap());
     let refused = shop.change_while(item, "ok", async {}).await.unwrap_err();
-    let why = stoa_eventlog_error(&refused);
+    let why = with_causes(&refused);
     assert!(why.contains("has not checked this server"), "{why}");
 
     shop.pools.app = checked;
@@ -125,19 +125,20 @@ async fn after_dump_and_restore_into_a_fresh_cluster_nothing_is_lost_or_repeated
 
 /// The pool still holds connections to the server that was; the first uses may find that out.
 async fn change_again(shop: &Shop, item: uuid::Uuid) {
+    let mut last = String::new();
     for _ in 0..50 {
         match shop.change_while(item, "ok", async {}).await {
             Ok(_) => return,
-            Err(error) => println!("not yet: {}", stoa_eventlog_error(&error)),
+            Err(error) => last = with_causes(&error),
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    panic!("the shop cannot write after the restart");
+    panic!("the shop cannot write after the restart: {last}");
 }
 
-fn stoa_eventlog_error(error: &dyn std::error::Error) -> String {
+fn with_causes(error: &dyn std::error::Error) -> String {
     match error.source() {
-        Some(source) => format!("{error}: {}", stoa_eventlog_error(source)),
+        Some(source) => format!("{error}: {}", with_causes(source)),
         None => error.to_string(),
     }
 }

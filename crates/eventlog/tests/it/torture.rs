@@ -175,7 +175,7 @@ async fn number(database: &Database, sql: &str) -> i64 {
 async fn verify(database: &Database, acks: Option<&Path>) -> i64 {
     let left = "select (select coalesce(sum(version), 0)::bigint from shop.item) - (select count(*) from shop.effect)
                        + (select count(*) from log.parked)";
-    let deadline = Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while number(database, left).await > 0 {
         assert!(
             Instant::now() < deadline,

@@ -373,9 +373,17 @@ impl<'s, Kind> Tx<'s, Kind> {
             Ok(rows.split_off(preamble.min(rows.len())))
         };
         let span = if commit {
-            step!("db.commit", db.namespace = self.db.role(), statements = deferred.len())
+            step!(
+                "db.commit",
+                db.namespace = self.db.role(),
+                statements = deferred.len()
+            )
         } else {
-            step!("db.flush", db.namespace = self.db.role(), statements = deferred.len())
+            step!(
+                "db.flush",
+                db.namespace = self.db.role(),
+                statements = deferred.len()
+            )
         };
         within(deadline, work.instrument(span)).await?
     }

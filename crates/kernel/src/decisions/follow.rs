@@ -82,6 +82,7 @@ impl Decisions {
         let Some(tenant) = change.tenant else {
             inner.platform_floor.fetch_max(change.revision, Ordering::AcqRel);
             // A tenant's rules are layered over the platform's.
+            inner.generation.fetch_add(1, Ordering::AcqRel);
             inner.policies.invalidate_all();
             return;
         };
@@ -96,6 +97,7 @@ impl Decisions {
 
     /// Forgets every policy and subject; they load again on next use.
     pub fn drop_everything(&self) {
+        self.inner.generation.fetch_add(1, Ordering::AcqRel);
         self.inner.platform.store(None);
         self.inner.policies.invalidate_all();
         self.inner.subjects.invalidate_all();

@@ -1,5 +1,7 @@
 use super::*;
 use serde_json::json;
+use stoa_policy::Requirement;
+use stoa_types::RuleId;
 
 fn role(name: &str, parents: &[RoleId]) -> Role {
     Role {

@@ -118,6 +118,7 @@ pub(crate) fn routes() -> ApiRouter<crate::Shared> {
                 op.id("swaggerUi")
                     .summary("Redirects to /docs")
                     .tag("Documentation")
+                    .response_with::<308, (), _>(|response| response.description("To /docs"))
             }),
         )
         .api_route(

@@ -23,21 +23,51 @@ pub(super) const CODES: &[Entry] = codes! {
     "auth.unauthenticated" 401 "Sign in first":
         "The endpoint needs an access token, and none that is valid was sent."
         => "Get a token from /oauth2/token and send it as Authorization: Bearer. The detail says what was wrong with yours.";
+    "branches.name_taken" 409 "Conflict":
+        "Another live branch of the same parent has this name."
+        => "Choose another name, or archive or rename the other branch.";
     "customers.archived" 409 "Conflict":
         "The customer is archived, so it cannot be changed."
         => "Restore it first.";
+    "customers.email_taken" 409 "Conflict":
+        "Another live customer of the tenant has this e-mail address."
+        => "Change the address of one of the two; archived customers do not count.";
     "customers.not_archived" 409 "Conflict":
         "The customer is not archived, so there is nothing to restore."
         => "Read it again; somebody may have restored it already.";
     "customers.status_move" 409 "Conflict":
         "A customer cannot go from its status to the one that was asked for."
         => "The detail names the statuses that can follow.";
+    "iam.already_assigned" 409 "Conflict":
+        "The user holds the role already."
+        => "Delete that assignment first to change its period.";
+    "iam.incomplete_evaluation" 400 "The request cannot be read":
+        "An evaluation lacks its subject, action or resource, and the request gives no default for it."
+        => "Send all three, in the entry or beside evaluations.";
+    "iam.last_administrator" 409 "Conflict":
+        "Nobody would be left who holds iam:write without end and without a condition."
+        => "Give it to another user first.";
+    "iam.role_in_use" 409 "Conflict":
+        "Users hold the role, or other roles inherit from it."
+        => "Delete those assignments and take it from the other roles' parents first.";
+    "iam.role_name_taken" 409 "Conflict":
+        "Another role of the tenant has this name."
+        => "Choose another name.";
+    "iam.rule_protected" 409 "Conflict":
+        "The endpoints by which a tenant is administered keep the platform's rules, so that no tenant locks itself out."
+        => "Change who holds iam:write instead.";
+    "iam.slug_taken" 409 "Conflict":
+        "Another tenant has this slug."
+        => "Choose another slug.";
     "iam.too_many_evaluations" 400 "The request cannot be read":
         "The request asks for more evaluations than one answer may hold."
         => "Split it into several requests.";
     "iam.too_many_grants" 409 "Conflict":
         "The tenant holds the most grants it may."
         => "Remove grants that are not needed, or grant to a parent role once.";
+    "iam.too_many_rules" 409 "Conflict":
+        "The tenant has the most endpoint rules it may."
+        => "Delete rules that are not needed, or use wider patterns.";
     "idempotency.key_format" 400 "The request cannot be read":
         "The Idempotency-Key is empty, too long or not visible ASCII."
         => "Use 1 to 255 visible characters, such as a UUID.";
@@ -47,15 +77,24 @@ pub(super) const CODES: &[Entry] = codes! {
     "idempotency.running" 409 "Conflict":
         "A request with the same key has not finished yet."
         => "Repeat it in a moment: you will get its answer.";
+    "identity.email_taken" 409 "Conflict":
+        "Another account has this e-mail address."
+        => "Use another address.";
+    "identity.tenant_required" 400 "The request cannot be read":
+        "An account is made in a tenant, and the call names none."
+        => "Make the call in a tenant's scope.";
     "mesh.bad_call" 400 "The request cannot be read":
         "A service sent another one a call that it does not understand."
         => "Check that all processes run neighbouring releases.";
-    "organization.taken" 409 "Conflict":
-        "The id belongs to another organisation or branch already."
-        => "Use a new id.";
     "organizations.archived" 409 "Conflict":
         "The organisation or branch is archived, so it cannot be changed."
         => "Restore it first.";
+    "organizations.has_branches" 409 "Conflict":
+        "The organisation or branch still has live branches below it."
+        => "Archive or move those first.";
+    "organizations.name_taken" 409 "Conflict":
+        "Another live organisation of the tenant has this name."
+        => "Choose another name, or archive or rename the other one.";
     "organizations.not_archived" 409 "Conflict":
         "The organisation or branch is not archived, so there is nothing to restore."
         => "Read it again; somebody may have restored it already.";

@@ -12,7 +12,9 @@ use std::sync::LazyLock;
 use stoa_kernel::http::{EDGE_HEADERS, run_command};
 use stoa_kernel::mesh::Place;
 use stoa_kernel::{Mesh, Problem};
+use stoa_telemetry::step;
 use tower::Service;
+use tracing::Instrument;
 
 static ONLY_OURS: LazyLock<Vec<HeaderName>> = LazyLock::new(|| {
     EDGE_HEADERS
@@ -63,7 +65,10 @@ pub(super) async fn to_service(
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
     match mesh.place(service) {
-        Some(Place::Local(router)) => Ok(to_router(router.clone(), request).await),
+        Some(Place::Local(router)) => {
+            let span = step!("serve", service = service);
+            Ok(to_router(router.clone(), request).instrument(span).await)
+        }
         Some(Place::Remote(remote)) => remote
             .forward(service, request)
             .await

@@ -23,11 +23,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use foreign::{Foreign, Travel};
+use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use metrics::Metrics;
 use record::Record;
+use std::any::Any;
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_kernel::config::Config;
@@ -37,6 +40,7 @@ use stoa_kernel::lifecycle::supervise;
 use stoa_kernel::request::{Identity, RequestContext};
 use stoa_kernel::service::Task;
 use stoa_kernel::{Clock, Mesh, Problem, ServiceContext};
+use stoa_telemetry::step;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use trace::Trace;
@@ -132,7 +136,7 @@ impl Edge {
             start,
             request.method().clone(),
             request.uri().clone(),
-            trace.id.clone(),
+            trace.parent.clone(),
             self.metrics.clone(),
         );
         let passage = Passage {
@@ -144,8 +148,13 @@ impl Edge {
         let work = self
             .answer(request, &passage, &mut record)
             .instrument(trace.span.clone());
-        let outcome = tokio::time::timeout_at(passage.deadline, work).await;
-        let response = outcome.unwrap_or_else(|_| Err(self.timed_out()));
+        // A panic in a handler is that request's 500, not the end of every request on its connection.
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let response = match tokio::time::timeout_at(passage.deadline, work).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(panic)) => Err(panicked(panic.as_ref())),
+            Err(_) => Err(self.timed_out()),
+        };
         let response = match response {
             Ok(response) => {
                 let code = response
@@ -160,6 +169,7 @@ impl Edge {
                 refusal.problem.into_response()
             }
         };
+        record.describe(&trace.span, response.status());
         let mut response = finish_response(response, &trace.id, &request_id);
         harden(response.headers_mut(), is_api);
         record.finish(response)
@@ -175,7 +185,8 @@ impl Edge {
         let uri = request.uri().clone();
         let path = normalise::normalise(uri.path())?;
         let mut request = limits::limit(request, self.max_body)?;
-        let credentials = self.authenticator.authenticate(request.headers()).await?;
+        let credentials = self.authenticator.authenticate(request.headers());
+        let credentials = credentials.instrument(step!("edge.authenticate")).await?;
         let identity = match credentials {
             Credentials::Good(identity) => Some(identity),
             Credentials::None | Credentials::Refused(_) => None,
@@ -195,7 +206,8 @@ impl Edge {
         record.route = Some(matched.clone());
         let target = matched.rewritten(&path);
 
-        let caller = decide::decide(&self.decisions, credentials, request.method(), &path, record).await?;
+        let caller = decide::decide(&self.decisions, credentials, request.method(), &path, record);
+        let caller = caller.instrument(step!("edge.decide")).await?;
         match (&matched.route.upstream, &target) {
             // A route that renames an endpoint must not be a way around the endpoint's own rule.
             (Upstream::Service(_), Some(renamed)) => {
@@ -281,6 +293,13 @@ fn harden(headers: &mut HeaderMap, is_api: bool) {
     if is_api && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, NO_STORE.clone());
     }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Refusal {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let cause = std::io::Error::other(format!("a handler panicked: {}", text.unwrap_or("without words")));
+    Refusal::new("panic", Problem::internal(&cause))
 }
 
 fn no_route() -> Refusal {

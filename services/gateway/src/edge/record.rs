@@ -2,10 +2,11 @@
 
 use super::metrics::Series;
 use super::token::TokenError;
+use super::trace::{span_id, trace_id};
 use crate::routing::Match;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use http::{HeaderValue, Method, Uri, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use stoa_kernel::request::Identity;
 use tokio::time::Instant;
+use tracing::Span;
 
 /// Not registered, but what operators know for a client that went away (from nginx).
 const CLIENT_CLOSED: u16 = 499;
@@ -23,7 +25,7 @@ pub(super) struct Record {
     start: Instant,
     method: Method,
     uri: Uri,
-    trace_id: Arc<str>,
+    trace: Arc<str>,
     metrics: Arc<super::metrics::Metrics>,
     series: Option<Arc<Series>>,
     status: u16,
@@ -41,18 +43,19 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// `trace` is the request's own `traceparent`.
     pub(super) fn begin(
         start: Instant,
         method: Method,
         uri: Uri,
-        trace_id: Arc<str>,
+        trace: Arc<str>,
         metrics: Arc<super::metrics::Metrics>,
     ) -> Self {
         Self {
             start,
             method,
             uri,
-            trace_id,
+            trace,
             metrics,
             series: None,
             status: CLIENT_CLOSED,
@@ -68,6 +71,18 @@ impl Record {
     /// Remembers the endpoint rule that decided.
     pub(super) fn decided_by(&mut self, pattern: &str) {
         self.series = Some(self.metrics.series(pattern));
+    }
+
+    /// Tells the exported trace what the request was; its log line says so too.
+    pub(super) fn describe(&self, span: &Span, status: StatusCode) {
+        if !stoa_telemetry::exporting() {
+            return;
+        }
+        span.record("http.request.method", self.method.as_str());
+        span.record("http.response.status_code", status.as_u16());
+        if let Some(series) = &self.series {
+            span.record("http.route", series.rule());
+        }
     }
 
     /// Writes the record now, or once a body of unknown length has been sent.
@@ -103,7 +118,8 @@ impl Record {
             path = self.uri.path(),
             status = self.status,
             duration_ms = elapsed.as_secs_f64() * 1e3,
-            trace_id = &*self.trace_id,
+            trace_id = trace_id(&self.trace),
+            span_id = span_id(&self.trace),
             user_id = self.identity.map(|identity| tracing::field::display(identity.user)),
             tenant_id = self.identity.map(|identity| tracing::field::display(identity.tenant)),
             route = self.route.as_ref().map(|matched| &*matched.route.name),

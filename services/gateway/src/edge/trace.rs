@@ -26,7 +26,8 @@ impl Trace {
             .and_then(TraceContext::parse);
         let span = tracing::info_span!(
             target: "stoa::edge", "request",
-            otel.kind = "server", trace_id = Empty, user_id = Empty, tenant_id = Empty
+            otel.kind = "server", trace_id = Empty, span_id = Empty, user_id = Empty, tenant_id = Empty,
+            http.request.method = Empty, http.route = Empty, http.response.status_code = Empty
         );
         if let Some(parent) = &theirs {
             stoa_telemetry::attach_remote_parent(&span, parent);
@@ -36,15 +37,25 @@ impl Trace {
             None => TraceContext::new_root(rand::random(), rand::random_bool(sample_ratio.clamp(0.0, 1.0))),
         });
         let parent = context.to_string();
-        // 00-<trace id>-<span id>-<flags>
-        let id: Arc<str> = parent.get(3..35).unwrap_or_default().into();
+        let id: Arc<str> = trace_id(&parent).into();
         span.record("trace_id", &*id);
+        span.record("span_id", span_id(&parent));
         Self {
             span,
             id,
             parent: parent.into(),
         }
     }
+}
+
+/// Of a traceparent that [`TraceContext`] wrote: `00-<trace id>-<span id>-<flags>`.
+pub(super) fn trace_id(traceparent: &str) -> &str {
+    traceparent.get(3..35).unwrap_or_default()
+}
+
+/// As [`trace_id`].
+pub(super) fn span_id(traceparent: &str) -> &str {
+    traceparent.get(36..52).unwrap_or_default()
 }
 
 /// The client's X-Request-ID when it is a token of at most 128 visible characters, else `ours`.

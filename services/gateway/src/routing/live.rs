@@ -48,10 +48,17 @@ impl Live {
     pub(crate) async fn follow(self, db: Database, stop: CancellationToken) -> anyhow::Result<()> {
         let mut listener = db.listen(store::CHANNEL);
         let mut applied = Applied::default();
+        let mut failing = false;
         loop {
-            if let Err(error) = self.refresh(&db, &mut applied).await {
-                tracing::warn!(%error, "cannot read the routes; the last ones stay in force");
+            let refreshed = self.refresh(&db, &mut applied).await;
+            match &refreshed {
+                Err(error) if !failing => {
+                    tracing::warn!(%error, "cannot read the routes; the last ones stay in force");
+                }
+                Ok(()) if failing => tracing::info!("the routes can be read again"),
+                _ => {}
             }
+            failing = refreshed.is_err();
             tokio::select! {
                 () = listener.wait(POLL) => {}
                 () = stop.cancelled() => return Ok(()),

@@ -28,6 +28,7 @@ fn docs<'t>(op: TransformOperation<'t>, id: &str) -> TransformOperation<'t> {
     op.id(id)
         .tag(super::TAG)
         .summary("Where the endpoints are and what they support")
+        .response_with::<200, Json<Metadata>, _>(|res| res.description("The provider's metadata"))
 }
 
 /// The provider's metadata.

@@ -18,6 +18,7 @@ pub(super) fn routes() -> ApiRouter<State> {
             op.id("getJwks")
                 .tag(super::TAG)
                 .summary("The public keys that verify tokens, as a JWK Set")
+                .response_with::<200, Json<Value>, _>(|res| res.description("A JWK Set"))
         }),
     )
 }

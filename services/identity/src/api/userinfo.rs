@@ -40,6 +40,7 @@ fn docs<'t>(op: TransformOperation<'t>, id: &str) -> TransformOperation<'t> {
     op.id(id)
         .tag(super::TAG)
         .summary("Who the access token belongs to")
+        .response_with::<200, Json<UserInfo>, _>(|res| res.description("The user"))
 }
 
 async fn userinfo(

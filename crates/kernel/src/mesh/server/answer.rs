@@ -103,7 +103,12 @@ impl Server {
         let (deadline, correlation) = timing(parts)?;
         let traceparent = wire::text(headers, &wire::TRACEPARENT);
         let caller = actor.user().map(|user| Identity { tenant, user });
-        let served = Served::begin(name, traceparent, &trace_id(parts, traceparent, correlation), caller);
+        let served = Served::begin(
+            name,
+            traceparent,
+            &trace_id(parts, traceparent, correlation),
+            caller,
+        );
         let scope = Scope::new(tenant, actor, deadline, correlation, served.traceparent)
             .caused_by(wire::id(headers, &wire::CAUSATION));
         Ok((handler, scope, served.span))

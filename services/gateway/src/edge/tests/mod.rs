@@ -71,6 +71,7 @@ fn rules() -> Vec<EndpointRule> {
         rule(8, "GET", "/foreign/**", Requirement::Authenticated),
         rule(9, "GET", "/api/away", Requirement::Public),
         rule(10, "GET", "/public/stream", Requirement::Public),
+        rule(11, "GET", "/public/panic", Requirement::Public),
     ]
 }
 
@@ -165,6 +166,7 @@ fn customer() -> Router {
         )
         .route("/public/hello", get(|| async { ([("server", "x")], "hello") }))
         .route("/public/echo", post(echo))
+        .route("/public/panic", get(|| async { panic!("on purpose") as String }))
         .route(
             "/public/stream",
             get(|| async {

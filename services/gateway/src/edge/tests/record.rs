@@ -77,6 +77,7 @@ async fn every_request_has_exactly_one_record_that_says_why() {
     ] {
         assert_eq!(record[field], expected, "{field}");
     }
+    assert_eq!(record["span_id"].len(), 16, "{record:?}");
     assert!(record["bytes"].parse::<u64>().unwrap() > 0);
     assert!(!format!("{record:?}").contains("secret"), "no query");
 
@@ -86,6 +87,7 @@ async fn every_request_has_exactly_one_record_that_says_why() {
         ("/api/me", None, "401", "refused", "token.none"),
         ("/api//x", None, "400", "none", "path.empty_segment"),
         ("/api/slow", None, "504", "public", "timeout"),
+        ("/public/panic", None, "500", "public", "panic"),
         ("/api/away", None, "503", "public", "upstream.unknown"),
     ] {
         world.get(target, token.map(String::as_str)).await;
