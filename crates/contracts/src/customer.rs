@@ -202,7 +202,10 @@ mod tests {
         let json = r#"{"customerId":"00000000-0000-0000-0000-000000000001","from":"lead","to":"active","version":2}"#;
         let event: CustomerStatusChanged = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), json);
-        assert_eq!(CustomerStatusChanged::TYPE, "dev.stoa.customer.customer.status_changed.v1");
+        assert_eq!(
+            CustomerStatusChanged::TYPE,
+            "dev.stoa.customer.customer.status_changed.v1"
+        );
         let json = r#"{"customerId":"00000000-0000-0000-0000-000000000001","status":"lead","branchId":"00000000-0000-0000-0000-000000000002","ownerId":"00000000-0000-0000-0000-000000000003","version":1}"#;
         let event: CustomerCreated = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), json);

@@ -215,6 +215,9 @@ mod tests {
         assert_eq!(serde_json::to_string(&event).unwrap(), json);
         assert_eq!(BranchMoved::from(Branch::from(&event)), event);
         assert_eq!(BranchMoved::TYPE, "dev.stoa.organization.branch.moved.v1");
-        assert_eq!((event.aggregate_id(), event.aggregate_version()), (event.branch_id.uuid(), 3));
+        assert_eq!(
+            (event.aggregate_id(), event.aggregate_version()),
+            (event.branch_id.uuid(), 3)
+        );
     }
 }

@@ -77,13 +77,25 @@ mod tests {
     fn the_description_names_its_path_parameters_and_holds_its_schemas() {
         let api = serde_json::to_value(describe()).unwrap();
         let parameters = &api["paths"]["/api/customers/{id}"]["get"]["parameters"];
-        let id = parameters.as_array().unwrap().iter().find(|p| p["in"] == "path").unwrap();
-        assert_eq!((&id["name"], &id["required"]), (&serde_json::json!("id"), &serde_json::json!(true)));
+        let id = parameters
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|p| p["in"] == "path")
+            .unwrap();
+        assert_eq!(
+            (&id["name"], &id["required"]),
+            (&serde_json::json!("id"), &serde_json::json!(true))
+        );
         let schemas = api["components"]["schemas"].as_object().unwrap();
         for reference in api.to_string().split("\"#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();
             assert!(schemas.contains_key(name), "{name} is referred to and missing");
         }
-        assert!(schemas["Customer"]["properties"]["createdAt"].is_object(), "{}", schemas["Customer"]);
+        assert!(
+            schemas["Customer"]["properties"]["createdAt"].is_object(),
+            "{}",
+            schemas["Customer"]
+        );
     }
 }
