@@ -16,7 +16,7 @@ use crate::request::Identity;
 use crate::scope::SystemScope;
 use arc_swap::ArcSwapOption;
 use moka::sync::Cache;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use stoa_policy::{
@@ -265,18 +265,28 @@ impl Decisions {
     }
 }
 
+/// Allowed and denied decisions. Looked up once: a decision takes less time than finding its counter.
+static DECIDED: LazyLock<(metrics::Counter, metrics::Counter)> = LazyLock::new(|| {
+    let counter = |outcome| metrics::counter!("stoa_decisions_total", "outcome" => outcome);
+    (counter("allowed"), counter("denied"))
+});
+
 impl Caller {
     /// Decides one question; `resource` is `None` at the endpoint, where a grant on some rows counts.
     #[must_use]
     pub fn decide(&self, permission: &str, resource: Option<&dyn Attributes>) -> Decision {
         let context = Context::at(self.now_ms);
-        stoa_policy::decide(
+        let decision = stoa_policy::decide(
             &self.policy.compiled,
             &self.subject.compiled,
             permission,
             resource,
             &context,
-        )
+        );
+        let (allowed, denied) = &*DECIDED;
+        let outcome = if decision.allowed { allowed } else { denied };
+        outcome.increment(1);
+        decision
     }
 
     /// The rows on which the caller holds `permission`, narrowed to `narrow`.

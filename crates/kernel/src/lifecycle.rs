@@ -58,6 +58,12 @@ impl Health {
         }
     }
 
+    /// Names a part that counts as down until its state is recorded, so that nothing is ready too early.
+    pub fn expect(&self, part: &str) {
+        let unknown = || Err("not looked at yet".to_owned());
+        self.parts.lock().entry(part.to_owned()).or_insert_with(unknown);
+    }
+
     /// Every part with its state; ready when none is down.
     #[must_use]
     pub fn report(&self) -> (bool, BTreeMap<String, String>) {
@@ -73,5 +79,22 @@ impl Health {
             })
             .collect();
         (ready, report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expected_part_keeps_a_process_from_being_ready() {
+        let health = Health::default();
+        health.expect("a");
+        health.expect("b");
+        health.set("a", Ok(()));
+        assert!(!health.report().0, "nobody has looked at b");
+        health.set("b", Ok(()));
+        health.expect("b");
+        assert!(health.report().0);
     }
 }

@@ -4,6 +4,7 @@ mod address;
 mod config;
 mod process;
 
+pub use address::free as free_address;
 pub use config::role_password;
 pub use process::Process;
 
@@ -42,8 +43,8 @@ pub struct Platform {
     pub processes: Vec<Process>,
     /// A client that follows no redirects.
     pub http: reqwest::Client,
-    database: TestDatabase,
-    _folder: tempfile::TempDir,
+    database: Option<TestDatabase>,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Platform {
@@ -83,16 +84,26 @@ impl Platform {
         for process in &processes {
             process.ready(Duration::from_secs(60)).await?;
         }
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(30))
-            .build()?;
         Ok(Self {
             url: plan.public_url(),
             processes,
-            http,
-            database,
-            _folder: folder,
+            http: client()?,
+            database: Some(database),
+            _folder: Some(folder),
+        })
+    }
+
+    /// A platform that somebody else runs at `url`, to sign in to.
+    ///
+    /// # Errors
+    /// When there can be no HTTP client.
+    pub fn elsewhere(url: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            url: url.to_owned(),
+            processes: Vec::new(),
+            http: client()?,
+            database: None,
+            _folder: None,
         })
     }
 
@@ -105,9 +116,12 @@ impl Platform {
     }
 
     /// The platform's database.
+    ///
+    /// # Panics
+    /// When the platform is [elsewhere](Self::elsewhere).
     #[must_use]
     pub fn database(&self) -> &TestDatabase {
-        &self.database
+        self.database.as_ref().expect("a platform with a database of its own")
     }
 
     /// The URL of a path.
@@ -115,6 +129,13 @@ impl Platform {
     pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(30))
+        .build()
 }
 
 /// The binary beside the test binaries; `STOA_BIN` overrides it.

@@ -249,7 +249,7 @@ async fn nothing_is_lost_repeated_or_reordered_when_everything_is_killed() {
     let mut workers = Workers::new(&database, &acks);
     workers.start_all();
     for _ in 0..2 {
-        workers.torment(Duration::from_millis(2500)).await;
+        workers.torment(Duration::from_millis(2000)).await;
         server.kill9().await.unwrap();
         server.start().await.unwrap();
     }

@@ -1,7 +1,8 @@
 //! Addresses that no other test process uses, so that a port found free stays free.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// On Linux all of 127/8 is this machine: each process takes a host of its own, from its id. Elsewhere 127.0.0.1.
 pub(super) fn host() -> IpAddr {
@@ -18,7 +19,13 @@ pub(super) fn host() -> IpAddr {
     })
 }
 
-/// An address that is free now.
-pub(super) fn free() -> std::io::Result<SocketAddr> {
-    TcpListener::bind((host(), 0))?.local_addr()
+/// An address that is free now and was not given out before: whoever got it first may not listen yet.
+pub fn free() -> std::io::Result<SocketAddr> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let address = TcpListener::bind((host(), 0))?.local_addr()?;
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(address.port()) {
+            return Ok(address);
+        }
+    }
 }

@@ -87,10 +87,10 @@ impl<'a> Plan<'a> {
     /// A process gets the passwords of its own services and of no other.
     pub(super) fn write_config(&self, index: usize) -> anyhow::Result<PathBuf> {
         let group = &self.groups[index];
-        let mut text = self.extra.to_owned();
+        let mut text = String::new();
         write!(
             text,
-            "\n[server]\nlisten = \"{}\"\nadmin_listen = \"{}\"\npublic_url = \"{}\"\ndrain_timeout_ms = 2000\n",
+            "[server]\nlisten = \"{}\"\nadmin_listen = \"{}\"\npublic_url = \"{}\"\ndrain_timeout_ms = 2000\n",
             self.edge,
             self.admin[index],
             self.public_url()
@@ -133,7 +133,21 @@ impl<'a> Plan<'a> {
         }
         text.push_str("[telemetry]\nformat = \"json\"\ninstance = \"test\"\n");
         let file = self.folder.join(format!("process-{index}.toml"));
-        std::fs::write(&file, text)?;
+        let mut config: toml::Table = text.parse()?;
+        merge(&mut config, self.extra.parse().context("the test's own configuration")?);
+        std::fs::write(&file, config.to_string())?;
         Ok(file)
+    }
+}
+
+/// `extra` wins; tables are merged.
+fn merge(base: &mut toml::Table, extra: toml::Table) {
+    for (key, value) in extra {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(extra)) => merge(base, extra),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
     }
 }
