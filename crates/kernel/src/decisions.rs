@@ -16,8 +16,8 @@ use crate::request::Identity;
 use crate::scope::SystemScope;
 use arc_swap::ArcSwapOption;
 use moka::sync::Cache;
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use stoa_policy::{
     Attributes, CompiledPolicy, CompiledRule, CompiledSubject, Context, DataScope, Decision, EndpointRules,

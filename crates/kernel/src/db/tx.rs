@@ -294,36 +294,6 @@ impl<'s, Kind> Tx<'s, Kind> {
         Err(problem)
     }
 
-    /// Marks a point to return to; for consumers, where one event's failure must not undo the others.
-    ///
-    /// # Errors
-    /// As [`Tx::query`].
-    pub async fn savepoint(&mut self) -> Result<(), DbError> {
-        self.command("savepoint stoa").await
-    }
-
-    /// Undoes everything since [`Tx::savepoint`], deferred statements included.
-    ///
-    /// # Errors
-    /// As [`Tx::query`].
-    pub async fn rollback_to_savepoint(&mut self) -> Result<(), DbError> {
-        self.deferred.clear();
-        self.command("rollback to savepoint stoa").await?;
-        // The tenant may have changed since the savepoint, and the setting went back with it.
-        if let Some(tenant) = self.tenant {
-            self.defer(SET_TENANT, vec![Box::new(tenant_text(tenant))]);
-        }
-        Ok(())
-    }
-
-    async fn command(&mut self, sql: &'static str) -> Result<(), DbError> {
-        if self.state == State::Lazy {
-            self.query("select 1", &[]).await?;
-        }
-        let client = client(&self.lease)?;
-        within(self.deadline, simple(client, sql)).await?
-    }
-
     async fn send_deferred(&mut self, commit: bool) -> Result<Vec<Vec<Row>>, DbError> {
         self.connect().await?;
         let deferred = std::mem::take(&mut self.deferred);
