@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::serve::Server;
-use crate::{migrate, services, up};
+use crate::{events, migrate, services, up};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
@@ -13,7 +13,7 @@ use stoa_kernel::config::Config;
 use stoa_kernel::mesh::certificates;
 use stoa_kernel::migrate::Step;
 use stoa_telemetry::{Format, Options, Telemetry};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Gateway, identity, authorisation and domain services in one binary.
 #[derive(Parser)]
@@ -41,6 +41,8 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Look at events that a consumer has given up, and hand them to it again or give them up for good.
+    Events(events::EventsArgs),
     /// Print the names of the services, one a line.
     Services,
     /// Print the merged OpenAPI document.
@@ -62,7 +64,7 @@ enum ConfigCommand {
 }
 
 #[derive(Args)]
-struct ConfigArgs {
+pub(crate) struct ConfigArgs {
     /// The TOML file; variables such as STOA_SERVER__LISTEN override it.
     #[arg(long, value_name = "FILE", env = "STOA_CONFIG")]
     config: Option<PathBuf>,
@@ -75,7 +77,7 @@ struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    fn load(&self) -> anyhow::Result<Config> {
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
         let mut config = Config::load(self.config.as_deref())?;
         if let Some(listen) = self.listen {
             config.server.listen = listen;
@@ -126,6 +128,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Config {
             command: ConfigCommand::Check(args),
         } => check(&args),
+        Command::Events(args) => events::run(args).await,
         Command::Services => {
             let names: Vec<_> = services::all().iter().map(|s| s.name).collect();
             writeln!(std::io::stdout(), "{}", names.join("\n")).context("writing to standard output")
@@ -159,17 +162,24 @@ fn check(args: &ConfigArgs) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config, names: &[String]) -> anyhow::Result<()> {
-    let drain_names = if names.is_empty() {
-        "stoa".to_owned()
-    } else {
-        names.join("+")
-    };
-    let telemetry = telemetry(&config, &drain_names)?;
+    let whole = names.is_empty() || services::all().iter().all(|s| names.iter().any(|n| n == s.name));
+    let label = if whole { "stoa".to_owned() } else { names.join("+") };
+    let telemetry = telemetry(&config, &label)?;
     let server = Server::start(config, names, telemetry.clone()).await?;
-    server.ready().await;
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        () = server.ready() => {}
+        // Not ready yet: there is nothing to drain.
+        () = signals.next() => return Ok(()),
+    }
     tracing::info!("ready");
-    stop_signal().await?;
+    signals.next().await;
     tracing::info!("stopping");
+    tokio::spawn(async move {
+        signals.next().await;
+        say("stoa: stopping at once");
+        std::process::exit(130);
+    });
     server.stop().await;
     flush(telemetry).await;
     Ok(())
@@ -211,21 +221,25 @@ pub(crate) async fn flush(telemetry: Arc<Telemetry>) {
         .ok();
 }
 
-/// Returns on SIGTERM or Ctrl-C; a second signal ends the process at once.
-pub(crate) async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and Ctrl-C. From here on they end the process only if it asks for them.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
+        })
     }
-    tokio::spawn(async move {
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-        say("stoa: stopping at once");
-        std::process::exit(130);
-    });
-    Ok(())
+    }
 }

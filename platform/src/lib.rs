@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod cli;
 pub mod demo;
+pub mod events;
 pub mod migrate;
 pub mod serve;
 pub mod services;

@@ -4,7 +4,7 @@ use crate::services;
 use anyhow::Context;
 use std::collections::BTreeMap;
 use stoa_kernel::Service;
-use stoa_kernel::config::Config;
+use stoa_kernel::config::{Config, Role};
 use stoa_kernel::migrate::{MigrateError, Step, migrate, verify};
 
 /// Migrates and seeds. Services that share a database are migrated together.
@@ -32,8 +32,13 @@ pub async fn run(config: &Config, progress: &mut (dyn FnMut(Step) + Send)) -> an
 /// # Errors
 /// [`MigrateError`] that says what is missing or was changed.
 pub async fn check(config: &Config, services: &[&Service]) -> anyhow::Result<()> {
+    // The configuration first: what it lacks need not wait for a database.
     for service in services {
-        let options = config.connect_options(service.name, stoa_kernel::config::Role::App)?;
+        config.connect_options(service.name, Role::System)?;
+        config.connect_options(service.name, Role::App)?;
+    }
+    for service in services {
+        let options = config.connect_options(service.name, Role::App)?;
         let own = stoa_kernel::migrate::Schema {
             name: service.name,
             migrations: service.migrations,

@@ -274,8 +274,22 @@ fn follower(decisions: Decisions) -> Task {
     })
 }
 
+/// A part of [`Health`].
+const POLICIES: &str = "access policies";
+
+/// A part of [`Health`].
+fn database(db: &Database) -> String {
+    format!("database {}", db.role())
+}
+
 /// Keeps the readiness and the gauges of the pools current. Quick until the process is ready, then once a second.
 fn probe(health: Health, pools: Vec<(&'static str, Pools)>, decisions: Decisions) -> Task {
+    health.expect(POLICIES);
+    for (_, pools) in &pools {
+        for db in [&pools.app, &pools.system] {
+            health.expect(&database(db));
+        }
+    }
     Task::new("platform.probe", move |stop| {
         let (health, pools, decisions) = (health.clone(), pools.clone(), decisions.clone());
         async move {
@@ -283,7 +297,7 @@ fn probe(health: Health, pools: Vec<(&'static str, Pools)>, decisions: Decisions
                 for (service, pools) in &pools {
                     for db in [&pools.app, &pools.system] {
                         let state = db.ping(Duration::from_secs(2)).await.map_err(|e| e.to_string());
-                        health.set(&format!("database {}", db.role()), state);
+                        health.set(&database(db), state);
                         let (used, idle, max) = db.usage();
                         for (state, value) in [("used", used), ("idle", idle), ("max", max)] {
                             let labels = [
@@ -300,7 +314,7 @@ fn probe(health: Health, pools: Vec<(&'static str, Pools)>, decisions: Decisions
                     metrics::gauge!("stoa_decisions_staleness_seconds").set(age.as_secs_f64());
                 }
                 health.set(
-                    "access policies",
+                    POLICIES,
                     match age {
                         Some(age) if age < stoa_kernel::decisions::STALENESS_BOUND => Ok(()),
                         Some(age) => Err(format!("not confirmed for {} s", age.as_secs())),

@@ -3,7 +3,7 @@
 use aide::openapi::{Info, OpenApi, ReferenceOr, SecurityScheme, Server, Tag};
 use stoa_kernel::Service;
 use stoa_kernel::migrate::{Schema, SeedStatement};
-use stoa_kernel::openapi::endpoint_rules;
+use stoa_kernel::openapi::{BEARER, endpoint_rules};
 use stoa_kernel::service::Catalogue;
 
 /// Every service of the platform.
@@ -79,10 +79,17 @@ pub fn openapi(services: &[Service]) -> OpenApi {
     };
     for service in services {
         let part = (service.openapi)();
-        merged.tags.push(Tag {
-            name: service.name.to_owned(),
-            ..Tag::default()
-        });
+        for (_, operations) in stoa_kernel::openapi::operations(&part) {
+            for name in operations.iter().flat_map(|(_, operation)| &operation.tags) {
+                if !merged.tags.iter().any(|tag| tag.name == *name) {
+                    let name = name.clone();
+                    merged.tags.push(Tag {
+                        name,
+                        ..Tag::default()
+                    });
+                }
+            }
+        }
         if let Some(paths) = part.paths {
             merged.paths.get_or_insert_default().paths.extend(paths.paths);
         }
@@ -104,8 +111,8 @@ pub fn openapi(services: &[Service]) -> OpenApi {
         .components
         .get_or_insert_default()
         .security_schemes
-        .insert("bearer".to_owned(), ReferenceOr::Item(bearer));
-    merged.security = vec![[("bearer".to_owned(), Vec::new())].into_iter().collect()];
+        .insert(BEARER.to_owned(), ReferenceOr::Item(bearer));
+    merged.security = vec![[(BEARER.to_owned(), Vec::new())].into_iter().collect()];
     merged
 }
 
@@ -145,6 +152,24 @@ mod tests {
             "only {} operations: the list of services is not complete",
             ids.len()
         );
+    }
+
+    /// The merged document names a schema once, so two services must not mean different things by one name.
+    #[test]
+    fn a_schema_name_means_the_same_in_every_service() {
+        let mut seen = std::collections::BTreeMap::new();
+        for service in all() {
+            for (name, schema) in (service.openapi)().components.unwrap_or_default().schemas {
+                let schema = serde_json::to_value(&schema).expect("JSON");
+                let (owner, first) = seen.entry(name.clone()).or_insert((service.name, schema.clone()));
+                assert_eq!(
+                    *first, schema,
+                    "{owner} and {} both have a schema {name}",
+                    service.name
+                );
+            }
+        }
+        assert!(seen.len() > 30, "only {} schemas", seen.len());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `stoa up`: the whole platform on this machine, with a private PostgreSQL and demo data.
 
-use crate::cli::{flush, say, stop_signal, telemetry};
+use crate::cli::{Signals, flush, say, telemetry};
 use crate::serve::Server;
 use crate::{demo, migrate, services};
 use anyhow::{Context, bail};
@@ -8,10 +8,12 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use stoa_kernel::config::{Config, Role, ServiceConfig};
 use stoa_kernel::migrate::Step;
 use stoa_pgcluster::{Cluster, Options, Progress, StopMode};
+use stoa_telemetry::Telemetry;
 use tokio_postgres::NoTls;
 
 /// The flags of `stoa up`.
@@ -36,11 +38,49 @@ pub struct UpArgs {
 /// # Errors
 /// What could not be started and what to do.
 pub async fn run(args: UpArgs) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let started = tokio::select! {
+        started = start(&args) => started?,
+        // Dropping the start ends the PostgreSQL that it may have started.
+        () = signals.next() => {
+            say("stoa: stopped before it was up");
+            return Ok(());
+        }
+    };
+    let Up {
+        cluster,
+        server,
+        telemetry,
+    } = started;
+    let cluster = run_until_stopped(cluster, &args.data, &mut signals).await?;
+    say("stoa: stopping");
+    let stopped = async {
+        server.stop().await;
+        cluster.stop(StopMode::Fast).await
+    };
+    tokio::select! {
+        stopped = stopped => stopped?,
+        // As above.
+        () = signals.next() => say("stoa: stopping at once"),
+    }
+    flush(telemetry).await;
+    say("stoa: stopped");
+    Ok(())
+}
+
+/// Everything that runs.
+struct Up {
+    cluster: Cluster,
+    server: Server,
+    telemetry: Arc<Telemetry>,
+}
+
+async fn start(args: &UpArgs) -> anyhow::Result<Up> {
     free(args.listen, "--listen")?;
     free(args.admin_listen, "--admin-listen")?;
     say("stoa: starting PostgreSQL");
     let cluster = start_cluster(&args.data).await?;
-    let config = configure(&args, &cluster)?;
+    let config = configure(args, &cluster)?;
     create_database(&cluster).await?;
     migrate::run(&config, &mut |step| {
         if let Step::Applied { schema, name } = step {
@@ -55,23 +95,18 @@ pub async fn run(args: UpArgs) -> anyhow::Result<()> {
     server.ready().await;
     demo::seed(&server.mesh).await.context("loading the demo data")?;
     say(&banner(&public_url, args.admin_listen, &args.data));
-
-    let cluster = run_until_stopped(cluster, &args.data).await?;
-    say("stoa: stopping");
-    server.stop().await;
-    cluster.stop(StopMode::Fast).await?;
-    flush(telemetry).await;
-    say("stoa: stopped");
-    Ok(())
+    Ok(Up {
+        cluster,
+        server,
+        telemetry,
+    })
 }
 
 /// Waits for the signal to stop, and starts PostgreSQL again if it dies meanwhile.
-async fn run_until_stopped(mut cluster: Cluster, data: &Path) -> anyhow::Result<Cluster> {
-    let stop = stop_signal();
-    tokio::pin!(stop);
+async fn run_until_stopped(mut cluster: Cluster, data: &Path, signals: &mut Signals) -> anyhow::Result<Cluster> {
     loop {
         let died = tokio::select! {
-            stopped = &mut stop => { stopped?; return Ok(cluster) }
+            () = signals.next() => return Ok(cluster),
             died = cluster.wait() => died,
         };
         tracing::warn!(cause = %died, "PostgreSQL ended; starting it again");

@@ -57,6 +57,9 @@ pub struct Problem {
     /// Seconds after which a retry makes sense; becomes `Retry-After`.
     #[serde(skip)]
     pub retry_after: Option<u64>,
+    /// The methods that the path does answer; becomes `Allow`.
+    #[serde(skip)]
+    pub allow: Option<String>,
 }
 
 impl Problem {
@@ -77,6 +80,7 @@ impl Problem {
             trace_id: None,
             explanation: None,
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -113,6 +117,19 @@ impl Problem {
             "Not found",
             format!("there is no such {what}, or you may not see it"),
         )
+    }
+
+    /// 405: the path answers other methods only (RFC 9110, section 15.5.6); `allow` names them, joined by commas.
+    #[must_use]
+    pub fn method_not_allowed(allow: Option<String>) -> Self {
+        let mut problem = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "request.method_not_allowed",
+            "Method not allowed",
+            "this path does not answer that method; see Allow and /docs",
+        );
+        problem.allow = allow;
+        problem
     }
 
     /// 422: well-formed, but fields break rules.
@@ -234,6 +251,10 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        let allow = self.allow.as_deref().and_then(|a| HeaderValue::from_str(a).ok());
+        if let Some(allow) = allow {
+            headers.insert(header::ALLOW, allow);
+        }
         if self.status == 401 {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -281,6 +302,13 @@ impl From<DbError> for Problem {
                 );
                 problem.retry_after = Some(0);
                 problem
+            }
+            DbError::Failed { .. } if error.is_unreadable_value() => {
+                tracing::debug!(%error, "a value was refused");
+                Self::bad_request(
+                    "request.value",
+                    "a value holds the character NUL, or a cursor is not one that this API returned",
+                )
             }
             DbError::Constraint { .. } | DbError::Failed { .. } | DbError::Unexpected(_) => {
                 Self::internal(&error)

@@ -1,5 +1,6 @@
 //! [`Scope`]: on whose behalf, in which tenant and until when a unit of work runs.
 
+use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -199,6 +200,20 @@ impl Scope {
         self.actor.user()
     }
 
+    /// Refuses everybody but the platform itself (`platform.…`), whose scopes no mesh peer can claim: for calls that make
+    /// tenants, users and rights, so that neither a user nor a service that was taken over can make them.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require_platform(&self) -> Result<(), Problem> {
+        match &self.actor {
+            Actor::System(name) if name.starts_with("platform.") => Ok(()),
+            _ => Err(Problem::forbidden(
+                "this call is the platform's own, made within its process only",
+            )),
+        }
+    }
+
     /// When the work must be done; every wait inside is bounded by it.
     #[must_use]
     pub fn deadline(&self) -> Instant {
@@ -221,5 +236,28 @@ impl Scope {
     #[must_use]
     pub fn traceparent(&self) -> Option<&str> {
         self.traceparent.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // covers: SC-01
+    #[test]
+    fn only_the_platform_is_the_platform() {
+        let tenant = TenantId::new();
+        let scope = |actor| Scope::new(tenant, actor, Instant::now(), Uuid::nil(), None);
+        let system = |name: &str| scope(Actor::System(name.to_owned())).require_platform();
+        assert!(system("platform.demo").is_ok());
+        for name in [
+            "platform",
+            "kernel.decisions",
+            "customer.branches",
+            "platformer.x",
+        ] {
+            assert_eq!(system(name).map_err(|p| p.status), Err(403), "{name}");
+        }
+        assert!(scope(Actor::User(UserId::new())).require_platform().is_err());
     }
 }

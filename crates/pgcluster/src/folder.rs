@@ -149,6 +149,10 @@ impl Folder {
 
     /// Guards a mistyped path: the folder is about to be given away and closed to others.
     fn refuse_foreign_content(&self) -> Result<(), Error> {
+        if self.root.join("pg").is_dir() && self.root.join("superuser.password").is_file() {
+            // Ours; what the caller keeps beside the database is its own affair.
+            return Ok(());
+        }
         let entries = fs::read_dir(&self.root).map_err(Error::io("list", &self.root))?;
         for entry in entries {
             let name = entry.map_err(Error::io("list", &self.root))?.file_name();

@@ -45,9 +45,10 @@ impl LevelGate {
     }
 
     fn allows(&self, metadata: &Metadata<'_>) -> bool {
-        // Spans carry the trace and the tenant, also when the log is set to WARN.
-        if metadata.is_span() && *metadata.level() <= Level::INFO {
-            return true;
+        // Stoa's spans carry the trace and the tenant, also when the log is set to WARN. Libraries' spans would only
+        // add to the traces what their authors once debugged.
+        if metadata.is_span() {
+            return *metadata.level() <= Level::INFO && metadata.target().starts_with("stoa");
         }
         let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
         targets.would_enable(metadata.target(), metadata.level())

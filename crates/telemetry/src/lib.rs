@@ -30,7 +30,7 @@ use std::time::Duration;
 use tracing_subscriber::layer::SubscriberExt;
 
 pub use error::Error;
-pub use otel::{attach_remote_parent, context_of, current_traceparent, exporting, in_trace};
+pub use otel::{attach_remote_parent, context_of, current_traceparent, exporting, in_trace, keep_out_of_traces};
 pub use trace_context::TraceContext;
 /// For [`step!`].
 #[doc(hidden)]
@@ -69,8 +69,8 @@ pub struct Options {
     /// How log lines look.
     pub format: Format,
     /// Which events are logged: a default level and overrides by target, such as
-    /// `info,stoa_kernel=debug`. Spans of level INFO and above are kept whatever it says, because log
-    /// lines and traces take their context from them.
+    /// `info,stoa_kernel=debug`. Stoa's own spans of level INFO and above are kept whatever it says,
+    /// because log lines and traces take their context from them; no others are.
     pub filter: String,
     /// Base URL of an OTLP/HTTP collector such as `http://collector:4318`; `/v1/traces` is appended if
     /// missing. `None` turns tracing off, at no cost.

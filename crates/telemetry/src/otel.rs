@@ -93,6 +93,14 @@ pub fn attach_remote_parent(span: &tracing::Span, parent: &TraceContext) {
     }
 }
 
+/// Makes `span`, which nobody's trace leads to, and what is below it no part of any exported trace. As
+/// [`attach_remote_parent`], call it right after making the span.
+pub fn keep_out_of_traces(span: &tracing::Span) {
+    if exporting() {
+        attach_remote_parent(span, &TraceContext::new_root(rand::random(), false));
+    }
+}
+
 /// The identity under which `span` is exported: what to send as `traceparent` to the next process and to
 /// record as the span's `trace_id` and `span_id`. `None` while no OTLP endpoint is configured or when
 /// the span is disabled.

@@ -88,7 +88,7 @@ async fn describe_subject(
 
 /// The registry first, then the tenant's own rows: a call that breaks off between the two is completed by its repeat.
 async fn provision_tenant(app: App, mut scope: Scope, call: ProvisionTenant) -> Result<Provisioned, Problem> {
-    system_only(&scope)?;
+    scope.require_platform()?;
     check_tenant(&call)?;
     let now = app.context.clock.now();
     let actor = actor_text(scope.actor());
@@ -128,7 +128,7 @@ async fn provision_tenant(app: App, mut scope: Scope, call: ProvisionTenant) -> 
 }
 
 async fn assign_role(app: App, mut scope: Scope, call: AssignRole) -> Result<Done, Problem> {
-    system_only(&scope)?;
+    scope.require_platform()?;
     let tx = app.context.db.app.begin(&mut scope);
     let reads = [
         store::role::by_name(&call.role),

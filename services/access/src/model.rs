@@ -18,6 +18,9 @@ use uuid::Uuid;
 pub const MAX_NAME: usize = 100;
 /// Longest description of a role, in characters.
 pub const MAX_DESCRIPTION: usize = 500;
+/// The largest condition, in bytes of JSON: every process holds a tenant's grants in memory. A list of a thousand ids
+/// fits.
+pub const MAX_CONDITION_BYTES: usize = 64 << 10;
 /// Most roles that one role inherits from directly.
 pub const MAX_PARENTS: usize = 50;
 
@@ -191,6 +194,15 @@ impl GrantInput {
     /// # Errors
     /// 422 with the pointer of the field or of the condition's node.
     pub fn check(&self) -> Result<(), Problem> {
+        let condition = serde_json::to_string(&self.condition).unwrap_or_default();
+        if condition.len() > MAX_CONDITION_BYTES || condition.contains("\\u0000") {
+            let detail = format!("must have at most {MAX_CONDITION_BYTES} bytes as JSON and no NUL");
+            return Err(Problem::invalid(vec![FieldError::new(
+                "/condition",
+                "length",
+                detail,
+            )]));
+        }
         let role = Uuid::from_u128(1);
         let policy = TenantPolicy {
             roles: vec![stoa_policy::Role {

@@ -16,6 +16,7 @@ pub(crate) fn calls(app: App) -> Calls {
 }
 
 async fn import(app: App, mut scope: Scope, call: ImportCustomers) -> Result<Imported, Problem> {
+    scope.require_platform()?;
     if call.customers.len() > MAX_IMPORT {
         let detail = format!("an import has at most {MAX_IMPORT} customers; send several");
         return Err(Problem::invalid(vec![FieldError::new(

@@ -1,5 +1,9 @@
 //! Routes and their rules. Pure.
 
+mod predicates;
+
+pub use predicates::{Predicates, ValueMatch};
+
 use crate::address::check_url;
 use crate::routing::Pattern;
 use jiff::Timestamp;
@@ -11,8 +15,8 @@ use uuid::Uuid;
 /// The most routes that one tenant may own.
 pub(crate) const MAX_ROUTES: i64 = 5_000;
 
-/// The most entries in each list of predicates.
-const MAX_PREDICATES: usize = 20;
+/// The largest route, in bytes of JSON: every gateway holds all routes of all tenants in memory.
+const MAX_BYTES: usize = 16 << 10;
 
 /// A route as it is written: when it matches, where it leads, and what changes on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,37 +41,6 @@ pub struct RouteSpec {
     /// A disabled route matches nothing.
     #[serde(default = "yes")]
     pub enabled: bool,
-}
-
-/// When a route matches.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Predicates {
-    /// Path patterns, of which one must match: text segments, `{name}` for one segment, `**` at the end for the rest.
-    pub paths: Vec<String>,
-    /// Methods in upper case, of which one must match; any unless given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub methods: Vec<String>,
-    /// Hosts in lower case, of which one must match; `*.` in front stands for any host below. Any unless given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hosts: Vec<String>,
-    /// Headers that must all be there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<ValueMatch>,
-    /// Query parameters that must all be there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub query: Vec<ValueMatch>,
-}
-
-/// A header or query parameter that must be there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ValueMatch {
-    /// Its name; a header's in lower case.
-    pub name: String,
-    /// Its exact value; any unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
 }
 
 /// Where a route leads.
@@ -113,13 +86,6 @@ pub enum Origin {
     Custom,
 }
 
-impl Predicates {
-    /// How many there are beside the paths.
-    pub(crate) fn count(&self) -> usize {
-        self.methods.len() + self.hosts.len() + self.headers.len() + self.query.len()
-    }
-}
-
 /// What a route is checked against.
 pub(crate) struct Rules<'a> {
     /// The services that a route may lead to.
@@ -146,6 +112,14 @@ impl RouteSpec {
                 "length",
                 "must be 1 to 200 characters, none of them a control character",
             );
+        }
+        let text = serde_json::to_string(self).unwrap_or_default();
+        if text.len() > MAX_BYTES {
+            refuse("", "length", "must have at most 16 KiB as JSON");
+            return errors;
+        }
+        if text.contains("\\u0000") {
+            refuse("", "format", "must not contain the character NUL");
         }
         self.check_target(rules, &mut refuse);
         self.predicates.check(&mut refuse);
@@ -180,21 +154,23 @@ impl RouteSpec {
                     continue;
                 }
             };
-            if let Some(taken) = rules.platform.iter().find(|route| route.claims(&pattern)) {
-                let own = taken.spec.target == Target::Service(crate::SERVICE.to_owned());
-                if own {
-                    refuse(
-                        &pointer,
-                        "reserved",
-                        "overlaps with the gateway's own paths, which stay the platform's",
-                    );
-                } else if !rules.force {
-                    let what = format!(
-                        "overlaps with the platform's route \"{}\"; add ?force=true to take it over for this tenant",
-                        taken.spec.name
-                    );
-                    refuse(&pointer, "shadows", &what);
-                }
+            let own = Target::Service(crate::SERVICE.to_owned());
+            let mut claimed = rules.platform.iter().filter(|route| route.claims(&pattern));
+            // A wide pattern overlaps with many, of which the gateway's own may be any.
+            if claimed.clone().any(|route| route.spec.target == own) {
+                refuse(
+                    &pointer,
+                    "reserved",
+                    "overlaps with the gateway's own paths, which stay the platform's",
+                );
+            } else if let Some(taken) = claimed.next()
+                && !rules.force
+            {
+                let what = format!(
+                    "overlaps with the platform's route \"{}\"; add ?force=true to take it over for this tenant",
+                    taken.spec.name
+                );
+                refuse(&pointer, "shadows", &what);
             }
             patterns.push(pattern);
         }
@@ -243,63 +219,6 @@ impl Route {
                 .paths
                 .iter()
                 .any(|own| Pattern::parse(own).is_ok_and(|own| own.overlaps(pattern)))
-    }
-}
-
-impl Predicates {
-    fn check(&self, refuse: &mut dyn FnMut(&str, &str, &str)) {
-        if self.paths.is_empty() {
-            refuse(
-                "/predicates/paths",
-                "required",
-                "must have at least one path pattern",
-            );
-        }
-        let lists = [
-            ("paths", self.paths.len()),
-            ("methods", self.methods.len()),
-            ("hosts", self.hosts.len()),
-            ("headers", self.headers.len()),
-            ("query", self.query.len()),
-        ];
-        for (list, _) in lists.iter().filter(|(_, len)| *len > MAX_PREDICATES) {
-            refuse(
-                &format!("/predicates/{list}"),
-                "length",
-                "must have at most 20 entries",
-            );
-        }
-        for (index, method) in self.methods.iter().enumerate() {
-            if method.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
-                let pointer = format!("/predicates/methods/{index}");
-                refuse(&pointer, "format", "must be a method in upper case, such as GET");
-            }
-        }
-        for (index, host) in self.hosts.iter().enumerate() {
-            let name = host.strip_prefix("*.").unwrap_or(host);
-            let is_host = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-');
-            if name.is_empty() || !name.bytes().all(is_host) {
-                let pointer = format!("/predicates/hosts/{index}");
-                refuse(
-                    &pointer,
-                    "format",
-                    "must be a host in lower case without port; *. in front is allowed",
-                );
-            }
-        }
-        for (index, header) in self.headers.iter().enumerate() {
-            let lower = header.name.to_ascii_lowercase() == header.name;
-            if !lower || http::HeaderName::from_bytes(header.name.as_bytes()).is_err() {
-                let pointer = format!("/predicates/headers/{index}/name");
-                refuse(&pointer, "format", "must be a header's name in lower case");
-            }
-        }
-        for (index, parameter) in self.query.iter().enumerate() {
-            if parameter.name.is_empty() {
-                let pointer = format!("/predicates/query/{index}/name");
-                refuse(&pointer, "required", "must not be empty");
-            }
-        }
     }
 }
 
@@ -377,8 +296,24 @@ mod tests {
         let at = |rule: &str| vec![("/predicates/paths/1".to_owned(), rule.to_owned())];
         assert_eq!(pointers(&route, false), at("shadows"));
         assert_eq!(pointers(&route, true), []);
-        route.predicates.paths = vec!["/x".into(), "/api/admin/{what}".into()];
-        assert_eq!(pointers(&route, true), at("reserved"));
+        for wide in ["/api/admin/{what}", "/api/**", "/{a}/{b}/{c}", "/**"] {
+            route.predicates.paths = vec!["/x".into(), wide.into()];
+            assert_eq!(pointers(&route, true), at("reserved"), "{wide}");
+        }
+    }
+
+    // covers: GW-01
+    #[test]
+    fn a_route_is_small_and_can_be_stored() {
+        let mut route = spec();
+        let wanted = |value: String| ValueMatch {
+            name: "tag".into(),
+            value: Some(value),
+        };
+        route.predicates.query = vec![wanted("x".repeat(MAX_BYTES))];
+        assert_eq!(pointers(&route, true), [(String::new(), "length".to_owned())]);
+        route.predicates.query = vec![wanted("a\0".into())];
+        assert_eq!(pointers(&route, true), [(String::new(), "format".to_owned())]);
     }
 
     // covers: GW-01

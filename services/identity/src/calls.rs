@@ -63,6 +63,7 @@ async fn create_user(state: State, mut scope: Scope, call: CreateUser) -> Result
         password,
     } = call;
     let password = Zeroizing::new(password);
+    scope.require_platform()?;
     if scope.tenant().uuid().is_nil() {
         return Err(Problem::bad_request(
             "identity.tenant_required",

@@ -58,6 +58,7 @@ impl TokenError {
 impl From<Problem> for TokenError {
     fn from(problem: Problem) -> Self {
         let error = match problem.status {
+            400 => "invalid_request",
             503 | 504 => "temporarily_unavailable",
             _ => "server_error",
         };

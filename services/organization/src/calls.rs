@@ -19,6 +19,7 @@ pub(crate) fn calls(app: App) -> Calls {
 }
 
 async fn create_organization(app: App, mut scope: Scope, call: CreateOrganization) -> Result<Done, Problem> {
+    scope.require_platform()?;
     let input = OrganizationInput {
         name: call.name,
         status: None,
@@ -42,6 +43,7 @@ async fn create_organization(app: App, mut scope: Scope, call: CreateOrganizatio
 }
 
 async fn create_branch(app: App, mut scope: Scope, call: CreateBranch) -> Result<Done, Problem> {
+    scope.require_platform()?;
     let name = crate::model::BranchName { name: call.name }.checked()?.name;
     let place = Place {
         organization_id: call.organization,

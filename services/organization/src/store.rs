@@ -94,6 +94,16 @@ pub(crate) fn lock_organization(tx: &mut TenantTx<'_>, id: OrganizationId) {
     tx.defer(SQL, params![id.uuid()]);
 }
 
+/// Reads an organisation, archived or not: one row or none.
+pub(crate) fn find_organization(tx: &mut TenantTx<'_>, id: OrganizationId) {
+    const SQL: &str = concat!(
+        "select ",
+        organization_columns!(),
+        " from organization.organization where id = $1"
+    );
+    tx.defer(SQL, params![id.uuid()]);
+}
+
 /// Locks the organisation of a branch and reads it. Always before the branch itself, so that no two changes of a tree
 /// wait for each other, and as a statement of its own, so that the next one sees what the one before did.
 pub(crate) fn lock_tree(tx: &mut TenantTx<'_>, branch: BranchId) {

@@ -4,13 +4,13 @@
 //! test process and cloned for each test.
 
 use anyhow::Context;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use stoa_kernel::config::{Config, Role, ServiceConfig};
 use stoa_platform::serve::Server;
 use stoa_platform::{demo, migrate, services};
 use stoa_telemetry::{Format, Options, Telemetry};
 use stoa_testkit::platform::{Platform, Topology, role_password};
-use stoa_testkit::postgres::{self, Database, TestDatabase};
+use stoa_testkit::postgres::{self, Database, TestDatabase, TestServer};
 
 /// A running platform with the demo data.
 ///
@@ -33,7 +33,14 @@ pub async fn start_with(topology: Topology, extra: &str) -> anyhow::Result<Platf
 /// # Errors
 /// When PostgreSQL is missing or the template cannot be made.
 pub async fn database() -> anyhow::Result<TestDatabase> {
-    let server = postgres::shared().await?;
+    database_on(postgres::shared().await?).await
+}
+
+/// Like [`database`], on a server that the test may stop.
+///
+/// # Errors
+/// As [`database`].
+pub async fn database_on(server: &TestServer) -> anyhow::Result<TestDatabase> {
     let template = server.template("demo", |db| async move { prepare(&db).await }).await?;
     server.create_database(Some(&template)).await
 }
@@ -45,20 +52,29 @@ pub async fn database() -> anyhow::Result<TestDatabase> {
 pub async fn prepare(db: &Database) -> anyhow::Result<()> {
     let config = config(db)?;
     migrate::run(&config, &mut |_| {}).await?;
-    let options = Options {
+    let server = Server::start(config, &[], telemetry()?).await?;
+    server.ready().await;
+    let seeded = demo::seed(&server.mesh).await.context("seeding");
+    server.stop().await;
+    seeded
+}
+
+/// This process's telemetry, which can be started once only.
+fn telemetry() -> anyhow::Result<Arc<Telemetry>> {
+    static STARTED: Mutex<Option<Arc<Telemetry>>> = Mutex::new(None);
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(telemetry) = &*started {
+        return Ok(telemetry.clone());
+    }
+    let telemetry = Arc::new(Telemetry::start(Options {
         service: "template".into(),
         instance: "test".into(),
         format: Format::Text,
         filter: "error".into(),
         otlp_endpoint: None,
         sample_ratio: 0.0,
-    };
-    let telemetry = Arc::new(Telemetry::start(options)?);
-    let server = Server::start(config, &[], telemetry).await?;
-    server.ready().await;
-    let seeded = demo::seed(&server.mesh).await.context("seeding");
-    server.stop().await;
-    seeded
+    })?);
+    Ok(started.insert(telemetry).clone())
 }
 
 /// The configuration of everything in one process on `db`.

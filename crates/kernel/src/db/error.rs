@@ -83,6 +83,21 @@ impl DbError {
         }
     }
 
+    /// Whether a value from outside could not be taken: a text with NUL, or a cursor whose value is not of its column's
+    /// type.
+    pub(crate) fn is_unreadable_value(&self) -> bool {
+        const REFUSED: [SqlState; 6] = [
+            SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+            SqlState::UNTRANSLATABLE_CHARACTER,
+            SqlState::INVALID_TEXT_REPRESENTATION,
+            SqlState::INVALID_DATETIME_FORMAT,
+            SqlState::DATETIME_FIELD_OVERFLOW,
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        ];
+        matches!(self, Self::Failed { source, .. }
+            if source.code().is_some_and(|code| REFUSED.contains(code)))
+    }
+
     /// Whether the statement failed only because an earlier one in the same transaction did.
     pub(crate) fn is_consequence(&self) -> bool {
         matches!(self, Self::Failed { source, .. }

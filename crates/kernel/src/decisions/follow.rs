@@ -96,10 +96,17 @@ impl Decisions {
     }
 
     /// Forgets every policy and subject; they load again on next use.
+    ///
+    /// The floors go too: after the database was restored to an earlier time no load would ever reach them. What began
+    /// before or meanwhile is known by its generation, which therefore rises first and last.
     pub fn drop_everything(&self) {
         self.inner.generation.fetch_add(1, Ordering::AcqRel);
+        self.inner.floors.invalidate_all();
+        self.inner.heard.invalidate_all();
+        self.inner.platform_floor.store(0, Ordering::Release);
         self.inner.platform.store(None);
         self.inner.policies.invalidate_all();
         self.inner.subjects.invalidate_all();
+        self.inner.generation.fetch_add(1, Ordering::AcqRel);
     }
 }

@@ -73,12 +73,7 @@ pub fn finish_response(mut response: Response, trace_id: &str, request_id: &str)
 
 fn bare(status: StatusCode) -> Problem {
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        return Problem::new(
-            status,
-            "request.method_not_allowed",
-            "Method not allowed",
-            "this path does not answer that method; see Allow and /docs",
-        );
+        return Problem::method_not_allowed(None);
     }
     Problem::not_found("resource")
 }

@@ -1,10 +1,13 @@
 //! A plain HTTP listener (1.1 and 2) with bounds on everything a client can make large or slow.
 
 use axum::Router;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -52,7 +55,7 @@ pub async fn serve(listener: TcpListener, router: Router, options: ServeOptions,
         .max_pending_accept_reset_streams(20)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
-    let slots = std::sync::Arc::new(Semaphore::new(options.max_connections));
+    let slots = Arc::new(Semaphore::new(options.max_connections));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -60,14 +63,24 @@ pub async fn serve(listener: TcpListener, router: Router, options: ServeOptions,
             () = stop.cancelled() => break,
         };
         let Some((stream, slot)) = accepted else { continue };
-        let service = TowerToHyperService::new(router.clone());
+        let asked = Arc::new(AtomicBool::new(false));
+        let (router, heard) = (TowerToHyperService::new(router.clone()), asked.clone());
+        let service = service_fn(move |request| {
+            heard.store(true, Ordering::Relaxed);
+            router.call(request)
+        });
         let connection = builder
             .serve_connection_with_upgrades(TokioIo::new(stream), service)
             .into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended in error");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended in error");
+                },
+                () = silence(&asked, options.header_timeout) => {
+                    tracing::debug!("a connection brought no request in time; closed");
+                }
             }
             drop(slot);
         });
@@ -81,9 +94,18 @@ pub async fn serve(listener: TcpListener, router: Router, options: ServeOptions,
     }
 }
 
+/// Ends when no request has come by `patience`. The builder's own timeouts begin only once it knows the protocol: without
+/// this, a client that sends nothing would keep its slot for ever.
+async fn silence(asked: &AtomicBool, patience: Duration) {
+    tokio::time::sleep(patience).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
 async fn accept(
     listener: &TcpListener,
-    slots: &std::sync::Arc<Semaphore>,
+    slots: &Arc<Semaphore>,
 ) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let slot = slots.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
@@ -99,5 +121,46 @@ async fn accept(
             tokio::time::sleep(Duration::from_millis(50)).await;
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    // covers: GW-25
+    #[tokio::test]
+    async fn a_connection_without_a_request_loses_its_slot() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let options = ServeOptions {
+            max_connections: 2,
+            header_timeout: Duration::from_millis(50),
+            ..ServeOptions::default()
+        };
+        let stop = CancellationToken::new();
+        let router = Router::new().fallback(|| async { "here" });
+        let server = tokio::spawn(serve(listener, router, options, stop.clone()));
+
+        let work = async {
+            // Nothing at all, and the beginning of HTTP/2's preface.
+            let mut silent = TcpStream::connect(address).await.unwrap();
+            let mut hesitant = TcpStream::connect(address).await.unwrap();
+            hesitant.write_all(b"PRI ").await.unwrap();
+            let mut asking = TcpStream::connect(address).await.unwrap();
+            let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            asking.write_all(request).await.unwrap();
+            let mut answer = String::new();
+            asking.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.ends_with("here"), "{answer}");
+            let mut rest = Vec::new();
+            assert_eq!(silent.read_to_end(&mut rest).await.unwrap_or(0), 0);
+            assert_eq!(hesitant.read_to_end(&mut rest).await.unwrap_or(0), 0);
+        };
+        tokio::time::timeout(Duration::from_secs(10), work).await.unwrap();
+        stop.cancel();
+        server.await.unwrap();
     }
 }

@@ -64,7 +64,7 @@ impl Guard {
         work: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         let service = self.service;
-        if self.breaker.lock().is_open() {
+        if self.breaker.lock().is_open(Instant::now()) {
             return Err(CallError::Unavailable {
                 service,
                 why: "it failed repeatedly just now".into(),
@@ -88,15 +88,15 @@ impl Guard {
             result,
             Err(CallError::Unavailable { .. } | CallError::Timeout { .. })
         );
-        self.breaker.lock().record(failed);
+        self.breaker.lock().record(failed, Instant::now());
         result
     }
 }
 
 impl Breaker {
-    fn is_open(&mut self) -> bool {
+    fn is_open(&mut self, now: Instant) -> bool {
         match self.open_until {
-            Some(until) if Instant::now() < until => true,
+            Some(until) if now < until => true,
             Some(_) => {
                 *self = Self {
                     probing: true,
@@ -108,12 +108,12 @@ impl Breaker {
         }
     }
 
-    fn record(&mut self, failed: bool) {
+    fn record(&mut self, failed: bool, now: Instant) {
         self.outcomes = ((self.outcomes << 1) | u16::from(failed)) & ((1 << WINDOW) - 1);
         self.seen = (self.seen + 1).min(WINDOW as u32);
         let half_failed = self.seen >= MINIMUM && self.outcomes.count_ones() * 2 >= self.seen;
         if failed && (self.probing || half_failed) {
-            self.open_until = Some(Instant::now() + OPEN_FOR);
+            self.open_until = Some(now + OPEN_FOR);
         }
         self.probing = false;
     }
@@ -123,29 +123,39 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn five_failures_open_the_breaker_and_time_closes_it() {
-        let guard = Guard::new("customer");
-        let far = Instant::now() + Duration::from_secs(60);
-        let down = || async {
-            Err::<(), _>(CallError::Unavailable {
-                service: "customer",
-                why: "down".into(),
-            })
-        };
-        for _ in 0..5 {
-            assert!(guard.run("customer.x", far, down()).await.is_err());
+    #[test]
+    fn five_failures_open_the_breaker_and_time_closes_it() {
+        let mut breaker = Breaker::default();
+        let now = Instant::now();
+        for _ in 0..4 {
+            breaker.record(true, now);
+            assert!(!breaker.is_open(now), "fewer than the minimum say nothing");
         }
-        let blocked = guard.run("customer.x", far, async { Ok(()) }).await;
-        assert!(
-            matches!(blocked, Err(CallError::Unavailable { .. })),
-            "open: the callee is not asked"
-        );
-        tokio::time::advance(OPEN_FOR).await;
-        assert!(guard.run("customer.x", far, async { Ok(()) }).await.is_ok());
+        breaker.record(true, now);
+        assert!(breaker.is_open(now));
+        let later = now + OPEN_FOR;
+        assert!(!breaker.is_open(later), "half open: the next call is a probe");
+        breaker.record(true, later);
+        assert!(breaker.is_open(later), "a failed probe opens it again");
+        assert!(!breaker.is_open(later + OPEN_FOR));
+        breaker.record(false, later + OPEN_FOR);
+        assert!(!breaker.is_open(later + OPEN_FOR));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn an_open_breaker_does_not_ask_the_callee() {
+        let guard = Guard::new("customer");
+        let far = Instant::now() + Duration::from_secs(60);
+        for _ in 0..5 {
+            guard.breaker.lock().record(true, far);
+        }
+        let blocked = guard
+            .run("customer.x", far, async { panic!("the callee is asked") })
+            .await;
+        assert!(matches!(blocked, Result::<(), _>::Err(CallError::Unavailable { .. })));
+    }
+
+    #[tokio::test]
     async fn a_call_ends_at_its_deadline() {
         let guard = Guard::new("customer");
         let soon = Instant::now() + Duration::from_millis(50);

@@ -17,6 +17,7 @@ pub(crate) struct Endpoint {
     pub(crate) port: u16,
     pub(crate) superuser: String,
     pub(crate) password: String,
+    pub(crate) log_file: PathBuf,
 }
 
 impl Endpoint {
@@ -53,6 +54,12 @@ impl Database {
     #[must_use]
     pub fn socket_dir(&self) -> &Path {
         &self.endpoint.socket_dir
+    }
+
+    /// The server's log, of all its databases; each line names its role and database (`role@database`).
+    #[must_use]
+    pub fn log_file(&self) -> &Path {
+        &self.endpoint.log_file
     }
 
     /// How any role connects to this database.

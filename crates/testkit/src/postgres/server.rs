@@ -83,6 +83,7 @@ impl TestServer {
             port: cluster.port(),
             superuser: cluster.superuser().to_owned(),
             password: cluster.password().to_owned(),
+            log_file: cluster.log_file().to_path_buf(),
         });
         Ok(Self {
             cluster: Mutex::new(Some(cluster)),

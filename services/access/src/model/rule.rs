@@ -1,15 +1,20 @@
 //! Endpoint rules of a tenant.
 
-use super::invalid;
+use super::{invalid, refuse_if_any};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stoa_kernel::Problem;
+use stoa_kernel::{FieldError, Problem};
 use stoa_policy::Requirement;
 use stoa_types::RuleId;
 
 /// Most endpoint rules of one tenant.
 pub const MAX_RULES: usize = 1_000;
+/// Most methods of one rule, and the longest one.
+const MAX_METHODS: usize = 20;
+const MAX_METHOD_BYTES: usize = 32;
+/// The longest pattern; a path has at most 4096 bytes.
+const MAX_PATTERN_BYTES: usize = 1_024;
 
 /// A tenant's own endpoint rule, laid over the platform's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -69,6 +74,7 @@ impl RuleInput {
     /// # Errors
     /// 422 for a malformed rule or one that exists; 409 for the paths by which a tenant is administered.
     pub fn check(&self, id: RuleId, others: &[Rule]) -> Result<(), Problem> {
+        self.check_size()?;
         let others = others.iter().filter(|other| other.id != id);
         let own = stoa_policy::EndpointRule {
             id: id.uuid(),
@@ -100,6 +106,23 @@ impl RuleInput {
             ));
         }
         Ok(())
+    }
+}
+
+impl RuleInput {
+    /// Before anything is compiled: that takes time by the square of the methods, and every process holds all rules.
+    fn check_size(&self) -> Result<(), Problem> {
+        let mut errors = Vec::new();
+        if self.pattern.len() > MAX_PATTERN_BYTES || self.pattern.contains(char::is_control) {
+            let detail = format!("must have at most {MAX_PATTERN_BYTES} bytes and no control characters");
+            errors.push(FieldError::new("/pattern", "length", detail));
+        }
+        let long = |method: &String| method.len() > MAX_METHOD_BYTES;
+        if self.methods.len() > MAX_METHODS || self.methods.iter().any(long) {
+            let detail = format!("must have at most {MAX_METHODS} entries of {MAX_METHOD_BYTES} characters");
+            errors.push(FieldError::new("/methods", "length", detail));
+        }
+        refuse_if_any(errors)
     }
 }
 

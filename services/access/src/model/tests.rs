@@ -133,3 +133,33 @@ fn the_paths_of_administration_stay_the_platforms() {
         );
     }
 }
+
+// covers: AZ-02
+#[test]
+fn a_rule_and_a_condition_are_small() {
+    let methods: Vec<String> = (0..100_000).map(|n| format!("M{n}")).collect();
+    let many = RuleInput {
+        methods,
+        ..rule_input("/api/x", &[])
+    };
+    let long = rule_input(&format!("/{}", "x".repeat(2_000)), &[]);
+    for (input, pointer) in [(many, "/methods"), (long, "/pattern")] {
+        let problem = input.check(RuleId::new(), &[]).unwrap_err();
+        assert_eq!(
+            (problem.status, problem.errors[0].pointer.as_str()),
+            (422, pointer)
+        );
+    }
+    for text in ["x".repeat(MAX_CONDITION_BYTES), "a\0b".to_owned()] {
+        let input: GrantInput = serde_json::from_value(json!({
+            "permission": "customers:read", "scope": "all",
+            "condition": {"compare": {"left": {"resource": "sector"}, "op": "eq", "right": {"literal": text}}}
+        }))
+        .unwrap();
+        let problem = input.check().unwrap_err();
+        assert_eq!(
+            (problem.status, problem.errors[0].pointer.as_str()),
+            (422, "/condition")
+        );
+    }
+}

@@ -384,7 +384,7 @@ async fn an_import_is_idempotent_and_all_or_nothing() {
         office_location: None,
     };
     let import = async |customers: Vec<NewCustomer>| {
-        let mut scope = SystemScope::named("test.import").scope(tenant, Duration::from_secs(10));
+        let mut scope = SystemScope::named("platform.test").scope(tenant, Duration::from_secs(10));
         house.mesh.call(&mut scope, ImportCustomers { customers }).await
     };
     let mut customers = vec![customer("One"), customer("Two")];

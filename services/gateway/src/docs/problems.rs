@@ -143,6 +143,9 @@ pub(super) const CODES: &[Entry] = codes! {
     "request.too_large" 413 "Body too large":
         "The body exceeds the limit of this installation (server.max_body_bytes)."
         => "Send less, or in parts.";
+    "request.value" 400 "The request cannot be read":
+        "A text holds the character NUL, or a cursor is not one that this API returned."
+        => "Send text without NUL, and take cursors from nextCursor as they are.";
     "request.version_required" 428 "If-Match is required":
         "This update could overwrite somebody's change, so it must say which version it means."
         => "Read the resource and send its ETag as If-Match.";

@@ -32,10 +32,15 @@ pub(super) async fn decide(
     let caller = decisions.caller(identity).await.map_err(unavailable)?;
     record.decision = "refused";
     let Some(rule) = caller.endpoint_rule(method, path) else {
-        return Err(Refusal::new(
-            "rule.none",
-            Problem::forbidden("no rule admits this endpoint; an administrator can add one"),
-        ));
+        let others = METHODS
+            .iter()
+            .filter(|other| caller.endpoint_rule(other, path).is_some());
+        return Err(other_methods(others).unwrap_or_else(|| {
+            Refusal::new(
+                "rule.none",
+                Problem::forbidden("no rule admits this endpoint; an administrator can add one"),
+            )
+        }));
     };
     record.decided_by(&rule.pattern);
     let decision = match &rule.requirement {
@@ -51,6 +56,15 @@ pub(super) async fn decide(
     };
     record.decision = decision;
     Ok(Some(caller))
+}
+
+/// What a path may answer.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// 405, when a path without a rule for the method has rules for others.
+fn other_methods<'m>(others: impl Iterator<Item = &'m &'static str>) -> Option<Refusal> {
+    let allow = others.copied().collect::<Vec<_>>().join(", ");
+    (!allow.is_empty()).then(|| Refusal::new("method.none", Problem::method_not_allowed(Some(allow))))
 }
 
 async fn anonymous(

@@ -113,7 +113,8 @@ impl Keys {
         {
             return Ok(held.set.clone());
         }
-        if paused && held.is_none() {
+        // Without keys that may be used: the others do not wait behind one fetch each while the issuer is away.
+        if paused {
             return Err(unavailable());
         }
         *last = Some(Instant::now());

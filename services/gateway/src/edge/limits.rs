@@ -2,9 +2,12 @@
 
 use super::Refusal;
 use axum::body::Body;
+use axum::response::Response;
 use http::{Request, StatusCode, Version, header};
 use http_body::Body as _;
-use http_body_util::Limited;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use stoa_kernel::Problem;
 
 /// The most bytes of header names and values.
@@ -16,26 +19,59 @@ const MAX_QUERY: usize = 8 << 10;
 ///
 /// # Errors
 /// 400, 413, 414 or 431 with the reason.
-pub(super) fn limit(request: Request<Body>, max_body: usize) -> Result<Request<Body>, Refusal> {
+pub(super) fn limit(request: Request<Body>, max_body: usize) -> Result<(Request<Body>, Bound), Refusal> {
     check_head(&request)?;
+    let bound = Bound {
+        max_body,
+        passed: Arc::default(),
+    };
     if request.body().is_end_stream() {
-        return Ok(request);
+        return Ok((request, bound));
     }
     if request.body().size_hint().lower() > max_body as u64 {
-        return Err(Refusal::new(
+        return Err(bound.refusal());
+    }
+    let passed = bound.passed.clone();
+    let mut request = request.map(|body| {
+        Body::new(Limited::new(body, max_body).map_err(move |error| {
+            passed.fetch_or(error.is::<LengthLimitError>(), Ordering::Relaxed);
+            error
+        }))
+    });
+    // This is the limit; axum's own would be a second, smaller one.
+    axum::extract::DefaultBodyLimit::disable().apply(&mut request);
+    Ok((request, bound))
+}
+
+/// The bound of a body whose length is not known beforehand.
+#[derive(Debug)]
+pub(super) struct Bound {
+    max_body: usize,
+    passed: Arc<AtomicBool>,
+}
+
+impl Bound {
+    /// The upstream's answer, or 413 when the body was cut off on its way there: the upstream knows only that it broke.
+    pub(super) fn judge(&self, answer: Result<Response, Refusal>) -> Result<Response, Refusal> {
+        match answer {
+            Ok(response) if response.status().is_success() => Ok(response),
+            _ if self.passed.load(Ordering::Relaxed) => Err(self.refusal()),
+            answer => answer,
+        }
+    }
+
+    fn refusal(&self) -> Refusal {
+        let max = self.max_body;
+        Refusal::new(
             "body.too_large",
             Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "request.too_large",
                 "Body too large",
-                format!("the body exceeds the limit of {max_body} bytes (server.max_body_bytes); send less"),
+                format!("the body exceeds the limit of {max} bytes (server.max_body_bytes); send less"),
             ),
-        ));
+        )
     }
-    let mut request = request.map(|body| Body::new(Limited::new(body, max_body)));
-    // This is the limit; axum's own would be a second, smaller one.
-    axum::extract::DefaultBodyLimit::disable().apply(&mut request);
-    Ok(request)
 }
 
 fn check_head(request: &Request<Body>) -> Result<(), Refusal> {
@@ -152,11 +188,18 @@ mod tests {
             .header("host", "x")
             .body(Body::from_stream(frames))
             .unwrap();
-        let limited = limit(request, 10).map_err(|refusal| refusal.reason).unwrap();
+        let (limited, bound) = limit(request, 10).map_err(|refusal| refusal.reason).unwrap();
+        assert!(bound.judge(Ok(Response::default())).is_ok());
         assert!(
             axum::body::to_bytes(limited.into_body(), usize::MAX)
                 .await
                 .is_err()
+        );
+        let broken = || Refusal::new("upstream.failed", Problem::unavailable("it broke"));
+        assert_eq!(bound.judge(Err(broken())).unwrap_err().problem.status, 413);
+        assert!(
+            bound.judge(Ok(Response::default())).is_ok(),
+            "it was answered all the same"
         );
     }
 }

@@ -184,7 +184,7 @@ impl Edge {
     ) -> Result<Response, Refusal> {
         let uri = request.uri().clone();
         let path = normalise::normalise(uri.path())?;
-        let mut request = limits::limit(request, self.max_body)?;
+        let (mut request, bound) = limits::limit(request, self.max_body)?;
         let credentials = self.authenticator.authenticate(request.headers());
         let credentials = credentials.instrument(step!("edge.authenticate")).await?;
         let identity = match credentials {
@@ -217,7 +217,7 @@ impl Edge {
         }
 
         forward::set_path(request.uri_mut(), target.as_deref().unwrap_or(&path))?;
-        match (&matched.route.upstream, identity, &caller) {
+        let answer = match (&matched.route.upstream, identity, &caller) {
             (Upstream::Service(service), _, _) => {
                 let context = RequestContext::new(
                     identity,
@@ -241,7 +241,8 @@ impl Edge {
             }
             // Foreign servers stand behind tenants' routes, which match no anonymous request.
             (Upstream::Url(_), _, _) => Err(no_route()),
-        }
+        };
+        bound.judge(answer)
     }
 
     fn note_caller(&self, identity: Option<Identity>, passage: &Passage<'_>, record: &mut Record) {

@@ -116,7 +116,12 @@ async fn logout(
     if let Some(session) = session {
         store::end_session(&state.db.system, &mut scope, &session, state.clock.now()).await?;
     }
-    done(state, parameters, &request)
+    let mut response = done(state, parameters, &request)?;
+    // Only a cookie that the browser sent: a form on another site comes without it, and must not remove it.
+    if state.cookies.read(headers, Cookie::Session).is_some() {
+        set_cookie(&mut response, &state.cookies.clear(Cookie::Session));
+    }
+    Ok(response)
 }
 
 async fn read(
@@ -203,7 +208,7 @@ fn done(
     parameters: &Parameters<LogoutParameters>,
     request: &LogoutRequest,
 ) -> Result<Response, Problem> {
-    let mut response = match (&request.return_to, parameters.get("state")) {
+    Ok(match (&request.return_to, parameters.get("state")) {
         (Some(uri), Some(text)) => {
             see_other(&with_query(uri, &[("state", text)]).map_err(|e| Problem::internal(&e))?)
         }
@@ -212,7 +217,5 @@ fn done(
             "Signed out",
             "You are signed out of Stoa. You can close this page.",
         ),
-    };
-    set_cookie(&mut response, &state.cookies.clear(Cookie::Session));
-    Ok(response)
+    })
 }

@@ -73,7 +73,8 @@ fn refuse(state: &State, refusal: &Refusal) -> Response {
     match refusal {
         Refusal::Page(text) => {
             let title = "This sign-in link does not work";
-            let next = "Go back to the application and try again; if this page returns, tell those who run it.";
+            let next =
+                "Go back to the application and try again; if this page returns, tell those who run it.";
             state
                 .pages
                 .refusal(StatusCode::BAD_REQUEST, title, &format!("{text} {next}"))

@@ -97,3 +97,13 @@ async fn nothing_outlives_a_sign_out_at_the_same_time() {
         }
     }
 }
+
+// covers: ID-01
+#[tokio::test]
+async fn a_form_on_another_site_removes_no_cookie() {
+    let fixture = start().await;
+    // Cookies are SameSite=Lax, so such a form comes without any.
+    let answer = Browser::default().post(&fixture, "/logout", &[]).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(!answer.headers.contains_key(http::header::SET_COOKIE));
+}

@@ -153,7 +153,7 @@ async fn organisations_come_in_pages_of_every_order() {
 async fn calls_create_once() {
     let house = House::start(stoa_organization::service, Calls::new()).await;
     let tenant = house.tenant(&[]);
-    let mut scope = SystemScope::named("test.calls").scope(tenant, Duration::from_secs(10));
+    let mut scope = SystemScope::named("platform.test").scope(tenant, Duration::from_secs(10));
     let (organization, root, child) = (OrganizationId::new(), BranchId::new(), BranchId::new());
     for _ in 0..2 {
         let create = CreateOrganization {
@@ -185,7 +185,7 @@ async fn calls_create_once() {
         .call(&mut scope, GetBranch { id: BranchId::new() })
         .await;
     assert!(matches!(missing, Err(CallError::Refused(p)) if p.status == 404));
-    let mut other = SystemScope::named("test.calls").scope(house.tenant(&[]), Duration::from_secs(10));
+    let mut other = SystemScope::named("platform.test").scope(house.tenant(&[]), Duration::from_secs(10));
     let foreign = house.mesh.call(&mut other, GetBranch { id: child }).await;
     assert!(
         matches!(foreign, Err(CallError::Refused(p)) if p.status == 404),

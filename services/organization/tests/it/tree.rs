@@ -257,5 +257,7 @@ async fn a_branch_scope_reaches_the_own_branch_and_those_below() {
     relocate(stranger, &below, None)
         .await
         .problem(404, "request.not_found");
-    assert!(stranger.get(&branches).await.each("name").is_empty());
+    for path in [branches, format!("{}/children", own.header("location"))] {
+        stranger.get(&path).await.problem(404, "request.not_found");
+    }
 }

@@ -22,30 +22,48 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
     }
 
     pub fn items(&self) -> &[Value] {
-        self.body["items"].as_array().unwrap_or_else(|| panic!("no items in {self:?}"))
+        self.body["items"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no items in {self:?}"))
     }
 
     /// Asserts a problem with this status and code, whole.
     pub fn assert_problem(&self, status: u16, code: &str) {
-        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{self:?}");
+        assert_eq!(
+            (self.status, self.body["code"].as_str()),
+            (status, Some(code)),
+            "{self:?}"
+        );
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.body["traceId"].as_str().map(str::len), Some(32), "{self:?}");
-        assert!(self.body["detail"].as_str().is_some_and(|d| d.len() > 10), "{self:?}");
+        assert!(
+            self.body["detail"].as_str().is_some_and(|d| d.len() > 10),
+            "{self:?}"
+        );
     }
 }
 
 impl Api {
     pub async fn sign_in(platform: &Platform, email: &str) -> Self {
         let tokens = oidc::sign_in(platform, email).await.expect("sign-in");
-        Self { tokens, http: platform.http.clone(), url: platform.url.clone() }
+        Self {
+            tokens,
+            http: platform.http.clone(),
+            url: platform.url.clone(),
+        }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.tokens.access)
+        self.http
+            .request(method, format!("{}{path}", self.url))
+            .bearer_auth(&self.tokens.access)
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -54,6 +72,20 @@ impl Api {
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// A command with an `Idempotency-Key`.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Answer {
+        send(
+            self.request(Method::POST, path)
+                .header("idempotency-key", key)
+                .json(body),
+        )
+        .await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        send(self.request(Method::DELETE, path).header("if-match", "*")).await
     }
 
     /// A change of the version in `etag`.
@@ -67,5 +99,9 @@ pub async fn send(request: RequestBuilder) -> Answer {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.expect("a body");
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Answer { status, headers, body }
+    Answer {
+        status,
+        headers,
+        body,
+    }
 }

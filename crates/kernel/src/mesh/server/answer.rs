@@ -150,7 +150,9 @@ impl Server {
             served.traceparent,
         );
         parts.extensions.insert(context);
-        let request = Request::from_parts(parts, Body::new(body));
+        let mut request = Request::from_parts(parts, Body::new(body));
+        // The gateway has bounded the body; axum's own limit would be a second, smaller one.
+        axum::extract::DefaultBodyLimit::disable().apply(&mut request);
         let answer = async {
             router
                 .clone()

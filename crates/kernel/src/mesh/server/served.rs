@@ -23,8 +23,10 @@ impl Served {
             user_id = caller.map(|caller| tracing::field::display(caller.user)),
             tenant_id = caller.map(|caller| tracing::field::display(caller.tenant)),
         );
-        if let Some(parent) = sent.and_then(TraceContext::parse) {
-            stoa_telemetry::attach_remote_parent(&span, &parent);
+        match sent.and_then(TraceContext::parse) {
+            Some(parent) => stoa_telemetry::attach_remote_parent(&span, &parent),
+            // A poller's call.
+            None => stoa_telemetry::keep_out_of_traces(&span),
         }
         let own = stoa_telemetry::context_of(&span).map(|context| context.to_string());
         Self {

@@ -13,7 +13,7 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
     op.id("listChildBranches")
         .tag(super::TAG)
         .summary("List the live branches directly below a branch")
-        .description("Sorted by `name` (default) or `-name`. An unknown branch has none.")
+        .description("Sorted by `name` (default) or `-name`.")
 }
 
 pub(super) async fn handle(
@@ -24,12 +24,23 @@ pub(super) async fn handle(
 ) -> Result<Json<Page<Branch>>, Problem> {
     let plan = query.plan(store::CHILD_SORT)?;
     let mut select = Select::new(store::LIVE_BRANCHES);
-    let parent = select.param(parent.uuid());
-    select.and(&format!("parent_id = {parent}"));
+    let above = select.param(parent.uuid());
+    select.and(&format!("parent_id = {above}"));
     select.and_rows(&allowed.rows(None), &Branch::schema());
     plan.finish(&mut select);
-    let rows = select.read(app.db.begin(&mut allowed.scope)).await?;
-    Ok(Json(plan.page(store::branches(&rows)?, |branch| {
+
+    // Both in one flush; what is read below an invisible branch goes no further.
+    let mut tx = app.db.begin(&mut allowed.scope);
+    store::find_branch(&mut tx, Some(parent));
+    select.defer(&mut tx);
+    let rows = tx.commit().await?;
+    let [above, children, ..] = rows.as_slice() else {
+        return Err(store::missing_result().into());
+    };
+    let above = store::branch(above)?.filter(|branch| !branch.record.is_archived());
+    let above = above.ok_or_else(|| Problem::not_found(super::WHAT))?;
+    allowed.on::<ReadBranches>(&above, super::WHAT)?;
+    Ok(Json(plan.page(store::branches(children)?, |branch| {
         (store::branch_sort_value(plan.key, branch), branch.id.uuid())
     })))
 }

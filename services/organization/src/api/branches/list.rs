@@ -30,7 +30,7 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
     op.id("listBranches")
         .tag(super::TAG)
         .summary("List the branches of an organisation")
-        .description("All levels; `path` says where each one is. An unknown organisation has none.")
+        .description("All levels; `path` says where each one is.")
 }
 
 pub(super) async fn handle(
@@ -50,12 +50,22 @@ pub(super) async fn handle(
     } else {
         store::LIVE_BRANCHES
     });
-    let organization = select.param(organization.uuid());
-    select.and(&format!("organization_id = {organization}"));
+    let param = select.param(organization.uuid());
+    select.and(&format!("organization_id = {param}"));
     select.and_rows(&allowed.rows(None), &Branch::schema());
     plan.finish(&mut select);
-    let rows = select.read(app.db.begin(&mut allowed.scope)).await?;
-    Ok(Json(plan.page(store::branches(&rows)?, |branch| {
+
+    let mut tx = app.db.begin(&mut allowed.scope);
+    store::find_organization(&mut tx, organization);
+    select.defer(&mut tx);
+    let rows = tx.commit().await?;
+    let [organization, branches, ..] = rows.as_slice() else {
+        return Err(store::missing_result().into());
+    };
+    if store::organization(organization)?.is_none() {
+        return Err(Problem::not_found("organization"));
+    }
+    Ok(Json(plan.page(store::branches(branches)?, |branch| {
         (store::branch_sort_value(plan.key, branch), branch.id.uuid())
     })))
 }

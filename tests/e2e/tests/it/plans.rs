@@ -1,0 +1,223 @@
+//! What the API costs in PostgreSQL: with tens of thousands of rows of several tenants, no list or look-up reads a table
+//! from end to end, and the number of statements does not grow with the number of rows.
+//!
+//! The statements are the running platform's own, under its own roles: `auto_explain` writes each with its plan into
+//! the server's log.
+
+use crate::api::Api;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use stoa_testkit::platform::{Platform, Topology};
+use stoa_testkit::postgres::TestDatabase;
+use tokio_postgres::Client;
+
+/// Gives Acme ten thousand customers more, and forty thousand to others, each with its timeline; and branches.
+const FILL: &str = "
+    create temp table t as select n, case when n % 5 = 0 then (select tenant_id from customer.customer
+        group by 1 order by count(*) desc limit 1) else md5('t' || n % 20)::uuid end tenant
+      from generate_series(1, 50000) n;
+    insert into customer.customer (tenant_id, id, name, name_key, email, status, revenue_minor, branch_id, owner_id,
+        version, created_at, created_by, updated_at, updated_by, archived_at)
+      select tenant, md5('c' || n)::uuid, 'Customer ' || n, 'customer ' || n, n || '@x.example',
+        (array['lead', 'active', 'inactive', 'lost'])[1 + n % 4], n, md5('b' || n % 50)::uuid, md5('o' || n % 200)::uuid,
+        1, now() - n * interval '1 s', 'x', now() - n * interval '1 s', 'x', case when n % 15 = 0 then now() end
+      from t;
+    insert into customer.activity (tenant_id, id, about, at, kind, actor, details)
+      select tenant, md5('a' || n)::uuid, md5('c' || n)::uuid, now(), 'created', 'x', '{}' from t;
+    insert into customer.branch select distinct tenant, md5('b' || n)::uuid, false, 1 from t where n <= 5000;
+    insert into organization.organization (tenant_id, id, name, name_key, status, version, created_at, created_by,
+        updated_at, updated_by)
+      select tenant, md5('og' || n)::uuid, 'Org ' || n, 'org ' || n, 'active', 1, now(), 'x', now(), 'x' from t where n <= 5000;
+    insert into organization.branch (tenant_id, id, organization_id, name, name_key, path, version, created_at, created_by,
+        updated_at, updated_by)
+      select tenant, md5('ob' || n)::uuid, md5('og' || n)::uuid, 'Branch ' || n, 'branch ' || n, array[md5('ob' || n)::uuid],
+        1, now(), 'x', now(), 'x' from t where n <= 5000;
+    analyze customer.customer; analyze customer.activity; analyze customer.branch;
+    analyze organization.organization; analyze organization.branch;";
+
+/// The tables that [`FILL`] has filled, as plans name them.
+const FILLED: &[&str] = &["customer", "activity", "branch", "organization"];
+
+/// The plans in the server's log.
+struct Plans {
+    file: PathBuf,
+    database: String,
+}
+
+/// One statement as it ran.
+struct Ran {
+    role: String,
+    plan: String,
+}
+
+impl Plans {
+    /// Makes every new session of the database write its plans.
+    async fn watch(database: &TestDatabase, client: &Client) -> Self {
+        let name = database.name().to_owned();
+        for setting in [
+            "session_preload_libraries = 'auto_explain'",
+            "auto_explain.log_min_duration = 0",
+            "auto_explain.log_level = 'log'",
+        ] {
+            client
+                .batch_execute(&format!("alter database {name} set {setting}"))
+                .await
+                .expect("auto_explain");
+        }
+        Self {
+            file: database.log_file().to_owned(),
+            database: name,
+        }
+    }
+
+    fn position(&self) -> u64 {
+        std::fs::metadata(&self.file).expect("the server's log").len()
+    }
+
+    /// What services' app roles ran since `position`.
+    fn since(&self, position: u64) -> Vec<Ran> {
+        let mut file = File::open(&self.file).expect("the server's log");
+        file.seek(SeekFrom::Start(position)).expect("seek");
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).expect("read");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        // An entry's further lines begin with a tab.
+        let mut found: Vec<Ran> = Vec::new();
+        let mut ours = false;
+        for line in text.lines() {
+            if line.starts_with('\t') {
+                if let (true, Some(last)) = (ours, found.last_mut()) {
+                    last.plan.push_str(line);
+                    last.plan.push('\n');
+                }
+                continue;
+            }
+            let role = line
+                .split(&format!("@{} ", self.database))
+                .next()
+                .filter(|r| r.len() < line.len());
+            let role = role.and_then(|r| r.rsplit(' ').next()).unwrap_or_default();
+            ours = role.ends_with("_app") && line.contains("plan:");
+            if ours {
+                found.push(Ran {
+                    role: role.to_owned(),
+                    plan: String::new(),
+                });
+            }
+        }
+        found
+    }
+}
+
+/// A plan without its statement, whose text may say anything.
+fn nodes(plan: &str) -> String {
+    let nodes: Vec<&str> = plan.lines().skip_while(|line| !line.contains("(cost=")).collect();
+    nodes.join("\n")
+}
+
+// covers: DB-08
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_and_look_ups_use_their_index() {
+    let database = stoa_e2e::database().await.expect("the migrated database");
+    let client = database.connect_as_superuser().await.expect("connect");
+    client.batch_execute(FILL).await.expect("rows");
+    let plans = Plans::watch(&database, &client).await;
+    let platform = &Platform::start(Topology::OneProcess, database)
+        .await
+        .expect("the platform");
+    let admin = Api::sign_in(platform, "admin@acme.test").await;
+    let alice = Api::sign_in(platform, "alice@acme.test").await;
+    let manager = Api::sign_in(platform, "manager@acme.test").await;
+
+    let customer = alice.get("/api/customers?limit=1").await.items()[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let organization = admin.get("/api/organizations?limit=1").await.items()[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let branches = admin
+        .get(&format!("/api/organizations/{organization}/branches?limit=1"))
+        .await;
+    let branch = branches.items()[0]["id"].as_str().unwrap().to_owned();
+    let mut paths = vec![
+        format!("/api/customers/{customer}"),
+        format!("/api/customers/{customer}/activities"),
+        "/api/customers?search=customer%2012".to_owned(),
+        "/api/customers?search=12@x".to_owned(),
+        "/api/customers?status=lead".to_owned(),
+        "/api/customers?archived=true".to_owned(),
+        "/api/customers?dataScope=own".to_owned(),
+        "/api/customers?dataScope=branch".to_owned(),
+        format!("/api/organizations/{organization}"),
+        format!("/api/organizations/{organization}/branches"),
+        format!("/api/branches/{branch}"),
+        format!("/api/branches/{branch}/children"),
+        "/api/organizations".to_owned(),
+        "/api/organizations?sort=-createdAt".to_owned(),
+    ];
+    for sort in ["name", "createdAt", "updatedAt", "revenueMinor", "status"] {
+        for sign in ["", "-"] {
+            let list = format!("/api/customers?sort={sign}{sort}&limit=5");
+            let page = admin.get(&list).await;
+            paths.push(format!(
+                "{list}&cursor={}",
+                page.body["nextCursor"].as_str().expect("more")
+            ));
+            paths.push(list);
+        }
+    }
+    let mut statements = 0;
+    for path in &paths {
+        for api in [&admin, &manager, &alice] {
+            let from = plans.position();
+            let answer = api.get(path).await;
+            assert!(matches!(answer.status, 200 | 404), "{path}: {answer:?}");
+            let ran: Vec<Ran> = plans.since(from);
+            statements += ran.len();
+            for Ran { role, plan } in &ran {
+                for table in FILLED {
+                    let whole = format!("Seq Scan on {table} ");
+                    assert!(
+                        !nodes(plan).contains(&whole),
+                        "{path} reads the whole table {table} as {role}:\n{plan}"
+                    );
+                }
+            }
+            let tables = ran
+                .iter()
+                .filter(|r| {
+                    FILLED
+                        .iter()
+                        .any(|t| nodes(&r.plan).contains(&format!(" on {t} ")))
+                })
+                .count();
+            assert!(tables <= 2, "{path} takes {tables} statements");
+        }
+    }
+    assert!(
+        statements > paths.len(),
+        "only {statements} plans seen: is the log still where it was?"
+    );
+
+    // As many statements for a hundred rows as for one.
+    for list in [
+        "/api/customers",
+        "/api/organizations",
+        "/api/iam/roles",
+        "/api/iam/assignments",
+        "/api/iam/changes",
+        "/api/admin/routes",
+    ] {
+        let count = async |limit: usize| {
+            let from = plans.position();
+            assert_eq!(admin.get(&format!("{list}?limit={limit}")).await.status, 200);
+            plans.since(from).len()
+        };
+        count(100).await;
+        let (one, hundred) = (count(1).await, count(100).await);
+        assert_eq!(one, hundred, "{list}");
+    }
+}
