@@ -112,7 +112,9 @@ async fn resolve(config: &Config, id: Uuid, resolution: Resolution) -> anyhow::R
         match resolved {
             Ok(()) => return Ok(()),
             Err(OperateError::NoSuchLetter(_)) => {}
-            Err(error) => return Err(error).with_context(|| format!("asking the {service} service's part of the log")),
+            Err(error) => {
+                return Err(error).with_context(|| format!("asking the {service} service's part of the log"));
+            }
         }
     }
     Err(OperateError::NoSuchLetter(id).into())

@@ -103,7 +103,11 @@ async fn start(args: &UpArgs) -> anyhow::Result<Up> {
 }
 
 /// Waits for the signal to stop, and starts PostgreSQL again if it dies meanwhile.
-async fn run_until_stopped(mut cluster: Cluster, data: &Path, signals: &mut Signals) -> anyhow::Result<Cluster> {
+async fn run_until_stopped(
+    mut cluster: Cluster,
+    data: &Path,
+    signals: &mut Signals,
+) -> anyhow::Result<Cluster> {
     loop {
         let died = tokio::select! {
             () = signals.next() => return Ok(cluster),

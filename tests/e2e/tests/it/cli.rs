@@ -15,13 +15,24 @@ struct Case {
 impl Case {
     /// On a database without anything in it.
     async fn empty() -> Self {
-        let database = postgres::shared().await.unwrap().create_database(None).await.unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), database }
+        let database = postgres::shared()
+            .await
+            .unwrap()
+            .create_database(None)
+            .await
+            .unwrap();
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            database,
+        }
     }
 
     /// On a database with the demo's users and customers.
     async fn seeded() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), database: stoa_e2e::database().await.unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            database: stoa_e2e::database().await.unwrap(),
+        }
     }
 
     /// Everything that all subcommands need.
@@ -57,7 +68,11 @@ impl Case {
 
     fn run(&self, arguments: &[&str], config: &str) -> Output {
         let mut command = Command::new(binary().unwrap());
-        command.args(arguments).arg("--config").arg(self.write(config)).env("RUST_BACKTRACE", "0");
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(self.write(config))
+            .env("RUST_BACKTRACE", "0");
         command.output().unwrap()
     }
 
@@ -92,7 +107,10 @@ async fn a_database_is_migrated_before_it_is_served() {
     let config = case.whole();
     assert_says(&case.refused(&["serve"], &config), &["stoa migrate"]);
 
-    assert_says(&case.done(&["migrate"], &config), &["customer: ran 0001_init", "log: ran 0001_init"]);
+    assert_says(
+        &case.done(&["migrate"], &config),
+        &["customer: ran 0001_init", "log: ran 0001_init"],
+    );
     let again = case.done(&["migrate"], &config);
     assert_says(&again, &["customer: up to date"]);
     assert!(!again.contains("ran "), "{again}");
@@ -100,7 +118,11 @@ async fn a_database_is_migrated_before_it_is_served() {
     let client = case.database.connect_as_superuser().await.unwrap();
     let drift = "update stoa.migration set checksum = 'other' where schema = 'customer'";
     assert_eq!(client.execute(drift, &[]).await.unwrap(), 1);
-    let said = ["customer/0001_init", "was changed after it ran", "add a new migration"];
+    let said = [
+        "customer/0001_init",
+        "was changed after it ran",
+        "add a new migration",
+    ];
     assert_says(&case.refused(&["serve"], &config), &said);
     assert_says(&case.refused(&["migrate"], &config), &said);
 }
@@ -112,7 +134,10 @@ async fn what_is_wrong_with_the_configuration_is_named() {
     assert_says(&case.done(&["config", "check"], &whole), &["valid"]);
 
     let unknown = case.refused(&["serve", "custmer"], &whole);
-    assert_says(&unknown, &["custmer", "gateway, identity, access, organization, customer"]);
+    assert_says(
+        &unknown,
+        &["custmer", "gateway, identity, access, organization, customer"],
+    );
 
     let key = "services.customer.app_password";
     let password = format!("app_password = {:?}\n", role_password("stoa_customer_app"));
@@ -121,14 +146,25 @@ async fn what_is_wrong_with_the_configuration_is_named() {
         let said = case.refused(command, &without);
         assert_says(&said, &[key, "STOA_SERVICES__CUSTOMER__APP_PASSWORD"]);
     }
-    let said = case.refused(&["serve"], &whole.replace(&password, "app_password_file = \"/nowhere/secret\"\n"));
+    let said = case.refused(
+        &["serve"],
+        &whole.replace(&password, "app_password_file = \"/nowhere/secret\"\n"),
+    );
     assert_says(&said, &[&format!("{key}_file"), "/nowhere/secret"]);
 
     for (from, to, words) in [
         ("[server]", "[server]\nlissten = 1", &["lissten", "server"][..]),
-        ("[server]", "[server]\nrequest_timeout_ms = \"soon\"", &["request_timeout_ms"]),
+        (
+            "[server]",
+            "[server]\nrequest_timeout_ms = \"soon\"",
+            &["request_timeout_ms"],
+        ),
         ("[database]", "[databse]\nhost = \"x\"\n[database]", &["databse"]),
-        ("[server]", "[mesh]\nlisten = \"here\"\n[server]", &["mesh.listen"]),
+        (
+            "[server]",
+            "[mesh]\nlisten = \"here\"\n[server]",
+            &["mesh.listen"],
+        ),
     ] {
         let said = case.refused(&["config", "check"], &whole.replacen(from, to, 1));
         assert_says(&said, words);
@@ -136,8 +172,14 @@ async fn what_is_wrong_with_the_configuration_is_named() {
 
     // Apart from the others it needs the mesh.
     let said = case.refused(&["serve", "customer"], &whole);
-    assert!(said.contains("mesh.ca_file") || said.contains("stoa migrate"), "{said}");
-    assert_says(&case.refused(&["events", "dead-letters", "--consumer", "nobody.x"], &whole), &["nobody"]);
+    assert!(
+        said.contains("mesh.ca_file") || said.contains("stoa migrate"),
+        "{said}"
+    );
+    assert_says(
+        &case.refused(&["events", "dead-letters", "--consumer", "nobody.x"], &whole),
+        &["nobody"],
+    );
 }
 
 // covers: EV-05
@@ -158,21 +200,49 @@ async fn dead_letters_are_listed_redriven_and_discarded() {
                     'actor', e.actor, 'traceparent', e.traceparent, 'data', e.data),
                   8, 'the timeline was full', now()
                 from log.event e where e.type like '%customer.created%' limit 2 returning id::text";
-    let buried: Vec<String> = client.query(bury, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let buried: Vec<String> = client
+        .query(bury, &[])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
 
-    let listed = case.run(&["events", "dead-letters", "--consumer", "customer.activities"], &config);
+    let listed = case.run(
+        &["events", "dead-letters", "--consumer", "customer.activities"],
+        &config,
+    );
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert_eq!(listed.lines().count(), 2, "{listed}");
     for line in listed.lines() {
         let letter: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert!(buried.contains(&letter["id"].as_str().unwrap().to_owned()), "{letter}");
+        assert!(
+            buried.contains(&letter["id"].as_str().unwrap().to_owned()),
+            "{letter}"
+        );
         assert_eq!(letter["cause"], "the timeline was full");
         assert_eq!(letter["event"]["type"], "dev.stoa.customer.customer.created.v1");
     }
-    assert_says(&case.done(&["events", "redrive", &buried[0]], &config), &["handles it again"]);
-    assert_says(&case.done(&["events", "discard", &buried[1]], &config), &["discarded"]);
-    assert_says(&case.refused(&["events", "discard", &buried[1]], &config), &["no open dead letter"]);
+    assert_says(
+        &case.done(&["events", "redrive", &buried[0]], &config),
+        &["handles it again"],
+    );
+    assert_says(
+        &case.done(&["events", "discard", &buried[1]], &config),
+        &["discarded"],
+    );
+    assert_says(
+        &case.refused(&["events", "discard", &buried[1]], &config),
+        &["no open dead letter"],
+    );
     assert_eq!(case.run(&["events", "dead-letters"], &config).stdout, b"");
-    let parked = client.query_one("select count(*) from log.parked", &[]).await.unwrap();
-    assert_eq!(parked.get::<_, i64>(0), 1, "the redriven event waits for its consumer");
+    let parked = client
+        .query_one("select count(*) from log.parked", &[])
+        .await
+        .unwrap();
+    assert_eq!(
+        parked.get::<_, i64>(0),
+        1,
+        "the redriven event waits for its consumer"
+    );
 }

@@ -54,13 +54,23 @@ impl Collector {
 
     /// The spans of a trace that came so far.
     pub fn trace(&self, id: &str) -> Vec<Span> {
-        self.spans.lock().unwrap().iter().filter(|span| span.trace == id).cloned().collect()
+        self.spans
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|span| span.trace == id)
+            .cloned()
+            .collect()
     }
 
     /// Names of spans without a parent, but these.
     pub fn roots_other_than(&self, names: &[&str]) -> Vec<String> {
         let spans = self.spans.lock().unwrap();
-        spans.iter().filter(|s| s.parent.is_empty() && !names.contains(&s.name.as_str())).map(|s| s.name.clone()).collect()
+        spans
+            .iter()
+            .filter(|s| s.parent.is_empty() && !names.contains(&s.name.as_str()))
+            .map(|s| s.name.clone())
+            .collect()
     }
 }
 
@@ -81,7 +91,9 @@ fn receive(mut stream: TcpStream) -> std::io::Result<Vec<Span>> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
-    Ok(spans(ExportTraceServiceRequest::decode(body.as_slice()).expect("OTLP")))
+    Ok(spans(
+        ExportTraceServiceRequest::decode(body.as_slice()).expect("OTLP"),
+    ))
 }
 
 fn spans(request: ExportTraceServiceRequest) -> Vec<Span> {
@@ -109,5 +121,8 @@ fn attributes(pairs: Vec<KeyValue>) -> BTreeMap<String, String> {
         Some(Any::BoolValue(flag)) => flag.to_string(),
         other => format!("{other:?}"),
     };
-    pairs.into_iter().map(|pair| (pair.key, text(pair.value))).collect()
+    pairs
+        .into_iter()
+        .map(|pair| (pair.key, text(pair.value)))
+        .collect()
 }

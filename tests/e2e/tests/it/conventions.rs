@@ -56,21 +56,44 @@ journeys! {
     async fn every_answer_can_be_traced(platform: &mut Platform) {
         let alice = Api::sign_in(platform, "alice@acme.test").await;
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        for path in ["/api/customers", "/api/customers/nothing", "/nowhere", "/docs", "/api/customers?limit=0"] {
+        for path in [
+            "/api/customers",
+            "/api/customers/nothing",
+            "/nowhere",
+            "/docs",
+            "/api/customers?limit=0",
+        ] {
             let plain = alice.get(path).await;
             assert_eq!(plain.header("x-trace-id").len(), 32, "{path}");
             assert!(!plain.header("x-request-id").is_empty(), "{path}");
             assert_eq!(plain.header("x-content-type-options"), "nosniff", "{path}");
             assert!(plain.headers.get("server").is_none(), "{path}");
             let request = alice.request(Method::GET, path);
-            let named = send(request.header("x-request-id", "mine-1").header("traceparent", parent)).await;
+            let named = send(
+                request
+                    .header("x-request-id", "mine-1")
+                    .header("traceparent", parent),
+            )
+            .await;
             assert_eq!(named.header("x-request-id"), "mine-1", "{path}");
-            assert_eq!(named.header("x-trace-id"), "0af7651916cd43dd8448eb211c80319c", "{path}");
+            assert_eq!(
+                named.header("x-trace-id"),
+                "0af7651916cd43dd8448eb211c80319c",
+                "{path}"
+            );
             if named.status >= 400 {
-                assert_eq!(named.body["traceId"], "0af7651916cd43dd8448eb211c80319c", "{path}");
+                assert_eq!(
+                    named.body["traceId"], "0af7651916cd43dd8448eb211c80319c",
+                    "{path}"
+                );
             }
         }
-        let forged = send(alice.request(Method::GET, "/api/customers").header("x-request-id", "a b")).await;
+        let forged = send(
+            alice
+                .request(Method::GET, "/api/customers")
+                .header("x-request-id", "a b"),
+        )
+        .await;
         assert!(!forged.header("x-request-id").contains(' '));
         let anonymous = send(platform.http.get(platform.at("/api/customers"))).await;
         anonymous.assert_problem(401, "auth.unauthenticated");
@@ -80,7 +103,9 @@ journeys! {
         let admin = Api::sign_in(platform, "admin@acme.test").await;
         let claims = admin.tokens.claims().unwrap();
         let request = alice.request(Method::GET, "/api/customers/stats");
-        let request = request.header("x-user-id", claims["sub"].as_str().unwrap()).header("x-data-scope", "all");
+        let request = request
+            .header("x-user-id", claims["sub"].as_str().unwrap())
+            .header("x-data-scope", "all");
         assert_eq!(send(request.header("x-roles", "admin")).await.body["total"], 43);
     }
 }

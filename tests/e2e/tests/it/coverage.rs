@@ -260,7 +260,13 @@ journeys! {
         let tenant = claims["tenantId"].as_str().expect("a tenant").to_owned();
         let user = claims["sub"].as_str().expect("a user").to_owned();
         give_branch(&admin).await;
-        let mut makers = Examples { admin: &admin, document: &document, user, tenant: tenant.clone(), made: 0 };
+        let mut makers = Examples {
+            admin: &admin,
+            document: &document,
+            user,
+            tenant: tenant.clone(),
+            made: 0,
+        };
         let (mut examples, mut missing) = (Vec::new(), Vec::new());
         for operation in operations(&document).iter().filter(|o| !o.is_public()) {
             match makers.of(operation).await {
@@ -268,19 +274,44 @@ journeys! {
                 Err(why) => missing.push(format!("{}: {why}", operation.name())),
             }
         }
-        assert!(missing.is_empty(), "operations without an example:\n{}", missing.join("\n"));
+        assert!(
+            missing.is_empty(),
+            "operations without an example:\n{}",
+            missing.join("\n")
+        );
         assert!(examples.len() > 50, "only {} operations", examples.len());
 
         let before = settled_rows_of(platform, &tenant).await;
         let mut failures = BTreeMap::new();
         for example in &examples {
             let answer = example.send(platform, None).await;
-            if !is_refusal(&answer, 401, "auth.unauthenticated") || answer.header("www-authenticate").is_empty() {
+            if !is_refusal(&answer, 401, "auth.unauthenticated")
+                || answer.header("www-authenticate").is_empty()
+            {
                 failures.insert(format!("anonymous {}", example.name), answer);
             }
+            // Another spelling of the path is no way around.
+            let slashed = format!("{}/", example.path);
+            let answer = send(
+                platform
+                    .http
+                    .request(example.method.clone(), platform.at(&slashed)),
+            )
+            .await;
+            assert!(
+                (400..500).contains(&answer.status),
+                "{} {slashed}: {answer:?}",
+                example.method
+            );
             let answer = example.send(platform, Some(&nobody)).await;
-            let names_it = |p: &String| answer.body["detail"].as_str().is_some_and(|d| d.contains(p.as_str()));
-            if !is_refusal(&answer, 403, "auth.forbidden") || !example.permission.as_ref().is_none_or(names_it) {
+            let names_it = |p: &String| {
+                answer.body["detail"]
+                    .as_str()
+                    .is_some_and(|d| d.contains(p.as_str()))
+            };
+            if !is_refusal(&answer, 403, "auth.forbidden")
+                || !example.permission.as_ref().is_none_or(names_it)
+            {
                 failures.insert(format!("unprivileged {}", example.name), answer);
             }
             let answer = example.send(platform, Some(&foreigner)).await;
@@ -290,14 +321,23 @@ journeys! {
                 failures.insert(format!("foreign {}", example.name), answer);
             }
         }
-        assert_eq!(settled_rows_of(platform, &tenant).await, before, "a refused request has changed the tenant's rows");
+        assert_eq!(
+            settled_rows_of(platform, &tenant).await,
+            before,
+            "a refused request has changed the tenant's rows"
+        );
 
         let listed = exceptions();
         let open = failures.iter().filter(|(check, _)| !listed.contains(*check));
-        let open: Vec<_> = open.map(|(check, a)| format!("{check}: {} {}", a.status, a.body)).collect();
+        let open: Vec<_> = open
+            .map(|(check, a)| format!("{check}: {} {}", a.status, a.body))
+            .collect();
         assert!(open.is_empty(), "not refused:\n{}", open.join("\n"));
         for check in &listed {
-            assert!(failures.contains_key(check), "tests/e2e/coverage-exceptions.txt: no longer needed: {check}");
+            assert!(
+                failures.contains_key(check),
+                "tests/e2e/coverage-exceptions.txt: no longer needed: {check}"
+            );
         }
 
         // The examples are good: what was refused above was refused for the caller alone. The rollback comes last,
@@ -305,9 +345,18 @@ journeys! {
         examples.sort_by_key(|example| example.name.ends_with("/rollback"));
         for example in &examples {
             let answer = example.send(platform, Some(&admin)).await;
-            assert!((200..300).contains(&answer.status), "{}: {:?}: {answer:?}", example.name, example.body);
+            assert!(
+                (200..300).contains(&answer.status),
+                "{}: {:?}: {answer:?}",
+                example.name,
+                example.body
+            );
         }
-        assert_ne!(settled_rows_of(platform, &tenant).await, before, "the fingerprint sees changes");
+        assert_ne!(
+            settled_rows_of(platform, &tenant).await,
+            before,
+            "the fingerprint sees changes"
+        );
     }
 }
 

@@ -298,15 +298,28 @@ journeys! {
     async fn documentation(platform: &mut Platform) {
         let get = async |path: &str| -> Answer { send(platform.http.get(platform.at(path))).await };
         let served = get("/openapi.json").await;
-        assert_eq!((served.status, &served.body), (200, &described()), "the platform serves what the binary describes");
+        assert_eq!(
+            (served.status, &served.body),
+            (200, &described()),
+            "the platform serves what the binary describes"
+        );
         assert_eq!(get("/v3/api-docs").await.body, served.body);
-        let known = send(platform.http.get(platform.at("/openapi.json")).header("if-none-match", served.header("etag"))).await;
+        let known = send(
+            platform
+                .http
+                .get(platform.at("/openapi.json"))
+                .header("if-none-match", served.header("etag")),
+        )
+        .await;
         assert_eq!(known.status, 304);
         let docs = get("/docs").await;
         assert_eq!(docs.status, 200);
         assert!(docs.header("content-type").starts_with("text/html"));
         let page = docs.body.as_str().expect("a page");
-        for operation in operations(&served.body).iter().filter(|o| o.path.starts_with("/api/")) {
+        for operation in operations(&served.body)
+            .iter()
+            .filter(|o| o.path.starts_with("/api/"))
+        {
             assert!(page.contains(operation.path), "/docs lacks {}", operation.path);
         }
         let moved = get("/swagger-ui.html").await;
@@ -318,17 +331,33 @@ journeys! {
         }
         sources(&repository().join("crates/kernel/src"), &mut files);
         let used: BTreeSet<String> = files.iter().flat_map(|(_, text)| codes(text)).collect();
-        assert!(used.len() > 35, "only {} codes found: does the search still work?", used.len());
+        assert!(
+            used.len() > 35,
+            "only {} codes found: does the search still work?",
+            used.len()
+        );
         for code in &used {
             let page = get(&format!("/problems/{code}")).await;
-            assert_eq!(page.status, 200, "{code} has no page: add it to services/gateway/src/docs/problems.rs");
-            assert!(page.body.as_str().is_some_and(|html| html.contains(code)), "{code}");
+            assert_eq!(
+                page.status, 200,
+                "{code} has no page: add it to services/gateway/src/docs/problems.rs"
+            );
+            assert!(
+                page.body.as_str().is_some_and(|html| html.contains(code)),
+                "{code}"
+            );
         }
-        get("/problems/no.such_code").await.assert_problem(404, "request.not_found");
+        get("/problems/no.such_code")
+            .await
+            .assert_problem(404, "request.not_found");
 
         let index = get("/problems").await;
         let documented = index.body.as_str().expect("a page").split("/problems/").skip(1);
-        let literal = |code: &str| files.iter().any(|(path, text)| !path.ends_with("docs/problems.rs") && text.contains(&format!("\"{code}\"")));
+        let literal = |code: &str| {
+            files.iter().any(|(path, text)| {
+                !path.ends_with("docs/problems.rs") && text.contains(&format!("\"{code}\""))
+            })
+        };
         let documented: BTreeSet<&str> = documented.filter_map(|rest| rest.split('"').next()).collect();
         assert!(documented.len() >= used.len(), "{documented:?}");
         for code in documented {

@@ -1,6 +1,6 @@
 //! The database goes away under load, and comes back.
 
-use crate::api::{Api, Answer};
+use crate::api::{Answer, Api};
 use crate::journey::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -77,7 +77,11 @@ async fn without_its_database_it_says_so_and_recovers_alone() {
     for platform in &platforms {
         for process in &platform.processes {
             eventually(|| async { (probe(process.admin, "ready").await == 503).then_some(()) }).await;
-            assert_eq!(probe(process.admin, "live").await, 200, "an outage elsewhere is no reason to be killed");
+            assert_eq!(
+                probe(process.admin, "live").await,
+                200,
+                "an outage elsewhere is no reason to be killed"
+            );
         }
         assert_from_memory(platform).await;
     }
@@ -101,13 +105,20 @@ async fn without_its_database_it_says_so_and_recovers_alone() {
     for (platform, load) in platforms.iter().zip(loads) {
         let wanted = load.await.unwrap();
         let api = Api::sign_in(platform, "admin@acme.test").await;
-        assert!(wanted.iter().any(|w| w.made) && wanted.iter().any(|w| !w.made), "the load met the outage");
+        assert!(
+            wanted.iter().any(|w| w.made) && wanted.iter().any(|w| !w.made),
+            "the load met the outage"
+        );
         for one in &wanted {
             let answer = api.post_once("/api/customers", &one.key, &one.body).await;
             assert_eq!(answer.status, 201, "{answer:?}");
         }
         let stats = api.get("/api/customers/stats").await;
-        assert_eq!(stats.body["total"], 85 + wanted.len(), "each once, whatever was said when: {stats:?}");
+        assert_eq!(
+            stats.body["total"],
+            85 + wanted.len(),
+            "each once, whatever was said when: {stats:?}"
+        );
     }
 }
 
@@ -130,7 +141,11 @@ async fn load(api: Api, phase: Arc<Phase>, stop: Arc<AtomicU8>) -> Vec<Wanted> {
                                    "branchId": sample["branchId"], "ownerId": sample["ownerId"] });
                 let key = format!("load-{turn}");
                 let answer = api.post_once("/api/customers", &key, &body).await;
-                wanted.push(Wanted { key, body, made: answer.status == 201 });
+                wanted.push(Wanted {
+                    key,
+                    body,
+                    made: answer.status == 201,
+                });
                 answer
             }
         };
@@ -148,7 +163,10 @@ fn judge(answer: &Answer, before: u8, after: u8) {
         503 => {
             answer.assert_problem(503, "service.unavailable");
             assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:?}");
-            assert!(before != UP_AGAIN && after != UP, "although the database is up: {answer:?}");
+            assert!(
+                before != UP_AGAIN && after != UP,
+                "although the database is up: {answer:?}"
+            );
         }
         _ => panic!("in phase {before} to {after}: {answer:?}"),
     }
@@ -157,7 +175,14 @@ fn judge(answer: &Answer, before: u8, after: u8) {
 /// What needs no database goes on; what needs it says so.
 async fn assert_from_memory(platform: &Platform) {
     let status = |path: &'static str| async move {
-        platform.http.get(platform.at(path)).send().await.expect("an answer").status().as_u16()
+        platform
+            .http
+            .get(platform.at(path))
+            .send()
+            .await
+            .expect("an answer")
+            .status()
+            .as_u16()
     };
     assert_eq!(status("/.well-known/openid-configuration").await, 200);
     assert_eq!(status("/docs").await, 200);

@@ -1,5 +1,5 @@
-//! What the API costs in PostgreSQL: with tens of thousands of rows of several tenants, no list or look-up reads a table
-//! from end to end, and the number of statements does not grow with the number of rows.
+//! What the API costs in PostgreSQL: with tens of thousands of rows of several tenants, no list or look-up reads a
+//! table from end to end, and the number of statements does not grow with the number of rows.
 //!
 //! The statements are the running platform's own, under its own roles: `auto_explain` writes each with its plan into
 //! the server's log.
@@ -17,22 +17,24 @@ const FILL: &str = "
     create temp table t as select n, case when n % 5 = 0 then (select tenant_id from customer.customer
         group by 1 order by count(*) desc limit 1) else md5('t' || n % 20)::uuid end tenant
       from generate_series(1, 50000) n;
-    insert into customer.customer (tenant_id, id, name, name_key, email, status, revenue_minor, branch_id, owner_id,
-        version, created_at, created_by, updated_at, updated_by, archived_at)
+    insert into customer.customer (tenant_id, id, name, name_key, email, status, revenue_minor, branch_id,
+        owner_id, version, created_at, created_by, updated_at, updated_by, archived_at)
       select tenant, md5('c' || n)::uuid, 'Customer ' || n, 'customer ' || n, n || '@x.example',
-        (array['lead', 'active', 'inactive', 'lost'])[1 + n % 4], n, md5('b' || n % 50)::uuid, md5('o' || n % 200)::uuid,
-        1, now() - n * interval '1 s', 'x', now() - n * interval '1 s', 'x', case when n % 15 = 0 then now() end
+        (array['lead', 'active', 'inactive', 'lost'])[1 + n % 4], n, md5('b' || n % 50)::uuid,
+        md5('o' || n % 200)::uuid, 1, now() - n * interval '1 s', 'x', now() - n * interval '1 s', 'x',
+        case when n % 15 = 0 then now() end
       from t;
     insert into customer.activity (tenant_id, id, about, at, kind, actor, details)
       select tenant, md5('a' || n)::uuid, md5('c' || n)::uuid, now(), 'created', 'x', '{}' from t;
     insert into customer.branch select distinct tenant, md5('b' || n)::uuid, false, 1 from t where n <= 5000;
     insert into organization.organization (tenant_id, id, name, name_key, status, version, created_at, created_by,
         updated_at, updated_by)
-      select tenant, md5('og' || n)::uuid, 'Org ' || n, 'org ' || n, 'active', 1, now(), 'x', now(), 'x' from t where n <= 5000;
-    insert into organization.branch (tenant_id, id, organization_id, name, name_key, path, version, created_at, created_by,
-        updated_at, updated_by)
-      select tenant, md5('ob' || n)::uuid, md5('og' || n)::uuid, 'Branch ' || n, 'branch ' || n, array[md5('ob' || n)::uuid],
-        1, now(), 'x', now(), 'x' from t where n <= 5000;
+      select tenant, md5('og' || n)::uuid, 'Org ' || n, 'org ' || n, 'active', 1, now(), 'x', now(), 'x'
+      from t where n <= 5000;
+    insert into organization.branch (tenant_id, id, organization_id, name, name_key, path, version, created_at,
+        created_by, updated_at, updated_by)
+      select tenant, md5('ob' || n)::uuid, md5('og' || n)::uuid, 'Branch ' || n, 'branch ' || n,
+        array[md5('ob' || n)::uuid], 1, now(), 'x', now(), 'x' from t where n <= 5000;
     analyze customer.customer; analyze customer.activity; analyze customer.branch;
     analyze organization.organization; analyze organization.branch;";
 

@@ -27,15 +27,30 @@ async fn a_dead_service_takes_its_own_routes_down_only() {
     for _ in 0..8 {
         let refused = alice.get("/api/customers").await;
         refused.assert_problem(503, "service.unavailable");
-        assert!(refused.header("retry-after").parse::<u32>().is_ok(), "{refused:?}");
+        assert!(
+            refused.header("retry-after").parse::<u32>().is_ok(),
+            "{refused:?}"
+        );
         let body = json!({ "name": "Nobody", "email": "nobody@kill.test" });
-        alice.post("/api/customers", &body).await.assert_problem(503, "service.unavailable");
-        assert_eq!(admin.get("/api/organizations").await.status, 200, "another service's routes go on");
+        alice
+            .post("/api/customers", &body)
+            .await
+            .assert_problem(503, "service.unavailable");
+        assert_eq!(
+            admin.get("/api/organizations").await.status,
+            200,
+            "another service's routes go on"
+        );
     }
 
     platform.process_of("customer").restart().await.unwrap();
     eventually(|| async { (alice.get("/api/customers").await.status == 200).then_some(()) }).await;
-    let later = alice.post("/api/customers", &json!({ "name": "Later", "email": "later@kill.test" })).await;
+    let later = alice
+        .post(
+            "/api/customers",
+            &json!({ "name": "Later", "email": "later@kill.test" }),
+        )
+        .await;
     made.push(later.header("location").to_owned());
     for path in &made {
         let activities = format!("{path}/activities");
@@ -60,11 +75,22 @@ async fn without_the_access_service_decisions_are_made_from_memory() {
     platform.process_of("access").kill9().unwrap();
     for n in 0..20 {
         assert_eq!(alice.get("/api/customers?limit=1").await.status, 200);
-        assert_eq!(alice.post("/api/customers", &body(&format!("memory-{n}"))).await.status, 201);
-        alice.get("/api/iam/roles").await.assert_problem(403, "auth.forbidden");
+        assert_eq!(
+            alice
+                .post("/api/customers", &body(&format!("memory-{n}")))
+                .await
+                .status,
+            201
+        );
+        alice
+            .get("/api/iam/roles")
+            .await
+            .assert_problem(403, "auth.forbidden");
     }
     // Whose grants no process has read: not refused as if they were known, and not let in.
-    bob.get("/api/customers").await.assert_problem(503, "service.unavailable");
+    bob.get("/api/customers")
+        .await
+        .assert_problem(503, "service.unavailable");
 
     platform.process_of("access").restart().await.unwrap();
     eventually(|| async { (bob.get("/api/customers").await.status == 200).then_some(()) }).await;
@@ -74,7 +100,11 @@ async fn without_the_access_service_decisions_are_made_from_memory() {
     let url = platform.at("/api/customers");
     assert!(platform.http.get(&url).send().await.is_err(), "nobody listens");
     platform.process_of("gateway").restart().await.unwrap();
-    assert_eq!(alice.get("/api/customers").await.status, 200, "the token is as good as before");
+    assert_eq!(
+        alice.get("/api/customers").await.status,
+        200,
+        "the token is as good as before"
+    );
 }
 
 journeys! {

@@ -149,13 +149,21 @@ async fn one_change_is_one_trace(topology: Topology) {
 
     let caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let body = json!({ "name": "Traced", "email": "t@traced.test" });
-    let request = alice.request(Method::POST, "/api/customers").header("traceparent", caller);
+    let request = alice
+        .request(Method::POST, "/api/customers")
+        .header("traceparent", caller);
     let created = crate::api::send(request.json(&body)).await;
     assert_eq!(created.status, 201, "{created:?}");
-    assert_eq!(created.header("x-trace-id"), &caller[3..35], "the caller's trace goes on");
+    assert_eq!(
+        created.header("x-trace-id"),
+        &caller[3..35],
+        "the caller's trace goes on"
+    );
     let trace = eventually(|| async {
         let spans = collector.trace(created.header("x-trace-id"));
-        let consumed = spans.iter().any(|s| s.attribute("consumer") == "customer.activities");
+        let consumed = spans
+            .iter()
+            .any(|s| s.attribute("consumer") == "customer.activities");
         (consumed && spans.iter().any(|s| s.name == "request")).then_some(spans)
     })
     .await;
@@ -167,10 +175,16 @@ async fn one_change_is_one_trace(topology: Topology) {
     let handler = match topology {
         Topology::OneProcess => only(&trace, "serve"),
         Topology::Split => {
-            let served = trace.iter().find(|s| s.name == "mesh.serve" && s.attribute("name") == "customer").unwrap();
+            let served = trace
+                .iter()
+                .find(|s| s.name == "mesh.serve" && s.attribute("name") == "customer")
+                .unwrap();
             let forward = only(&trace, "mesh.forward");
             assert_eq!((&served.parent, &forward.parent), (&forward.id, &request.id));
-            assert_eq!((served.service.as_str(), request.service.as_str()), ("customer", "gateway"));
+            assert_eq!(
+                (served.service.as_str(), request.service.as_str()),
+                ("customer", "gateway")
+            );
             served
         }
     };
@@ -179,16 +193,29 @@ async fn one_change_is_one_trace(topology: Topology) {
         assert!(below(&trace, only(&trace, name), request), "{name}");
     }
     let append = only(&trace, "event.append");
-    let consume = trace.iter().find(|s| s.attribute("consumer") == "customer.activities").unwrap();
+    let consume = trace
+        .iter()
+        .find(|s| s.attribute("consumer") == "customer.activities")
+        .unwrap();
     let commit = trace.iter().find(|s| s.name == "db.commit").expect("a commit");
     for span in [append, commit] {
         assert!(below(&trace, span, handler), "{span:?}");
     }
-    assert_eq!(consume.parent, append.id, "the consumer continues where the event was made");
-    assert!(trace.iter().all(|s| !format!("{s:?}").contains("traced.test")), "no personal data in spans");
+    assert_eq!(
+        consume.parent, append.id,
+        "the consumer continues where the event was made"
+    );
+    assert!(
+        trace.iter().all(|s| !format!("{s:?}").contains("traced.test")),
+        "no personal data in spans"
+    );
 
     // Without a caller's trace the request begins one, which the answer names.
-    let fresh = alice.get("/api/customers?limit=1").await.header("x-trace-id").to_owned();
+    let fresh = alice
+        .get("/api/customers?limit=1")
+        .await
+        .header("x-trace-id")
+        .to_owned();
     let spans = eventually(|| async {
         let spans = collector.trace(&fresh);
         let read = spans.iter().any(|s| s.name == "db.read");
@@ -197,7 +224,11 @@ async fn one_change_is_one_trace(topology: Topology) {
     .await;
     assert_eq!(only(&spans, "request").parent, "");
     // What the demo data wrote had no request above it.
-    assert_eq!(collector.roots_other_than(&["request", "consume"]), [""; 0], "pollers export no traces of their own");
+    assert_eq!(
+        collector.roots_other_than(&["request", "consume"]),
+        [""; 0],
+        "pollers export no traces of their own"
+    );
 }
 
 fn only<'a>(trace: &'a [Span], name: &str) -> &'a Span {
@@ -219,7 +250,9 @@ fn below(trace: &[Span], span: &Span, ancestor: &Span) -> bool {
 
 /// The log's lines, each of which must be JSON.
 fn lines(log: &str) -> Vec<Value> {
-    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line}"))).collect()
+    log.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line}")))
+        .collect()
 }
 
 /// What makes a token worth stealing; the rest is readable by design.
@@ -229,10 +262,18 @@ fn signature(token: &str) -> String {
 
 /// Signs in as a browser does; returns the values of all cookies that it was given.
 async fn cookies_of_a_sign_in(platform: &Platform, email: &str) -> Vec<String> {
-    let client = reqwest::Client::builder().redirect(redirect::Policy::none()).cookie_store(true).build().unwrap();
+    let client = reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .cookie_store(true)
+        .build()
+        .unwrap();
     let query = [
-        ("response_type", "code"), ("client_id", "stoa-cli"), ("redirect_uri", REDIRECT), ("scope", "openid"),
-        ("state", "s"), ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("response_type", "code"),
+        ("client_id", "stoa-cli"),
+        ("redirect_uri", REDIRECT),
+        ("scope", "openid"),
+        ("state", "s"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
         ("code_challenge_method", "S256"),
     ];
     let mut cookies = Vec::new();
@@ -257,7 +298,10 @@ async fn cookies_of_a_sign_in(platform: &Platform, email: &str) -> Vec<String> {
         let html = response.text().await.unwrap();
         let form = Form::parse(&html).unwrap_or_else(|| panic!("no form in {html}"));
         let mut fields = form.hidden;
-        fields.extend([("email".into(), email.into()), ("password".into(), PASSWORD.into())]);
+        fields.extend([
+            ("email".into(), email.into()),
+            ("password".into(), PASSWORD.into()),
+        ]);
         url = url.join(&form.action).unwrap();
         response = client.post(url.clone()).form(&fields).send().await.unwrap();
     }

@@ -29,10 +29,22 @@ struct Up {
 
 impl Up {
     fn start(data: &Path, binary: &Path, user: Option<u32>) -> Self {
-        Self::start_at(data, binary, user, free_address().unwrap(), free_address().unwrap())
+        Self::start_at(
+            data,
+            binary,
+            user,
+            free_address().unwrap(),
+            free_address().unwrap(),
+        )
     }
 
-    fn start_at(data: &Path, binary: &Path, user: Option<u32>, listen: SocketAddr, admin: SocketAddr) -> Self {
+    fn start_at(
+        data: &Path,
+        binary: &Path,
+        user: Option<u32>,
+        listen: SocketAddr,
+        admin: SocketAddr,
+    ) -> Self {
         static LAST: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let run = LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let errors = data.with_extension(format!("{run}.err"));
@@ -40,7 +52,12 @@ impl Up {
         command
             .arg("up")
             .args(["--data".as_ref(), data.as_os_str()])
-            .args(["--listen", &listen.to_string(), "--admin-listen", &admin.to_string()])
+            .args([
+                "--listen",
+                &listen.to_string(),
+                "--admin-listen",
+                &admin.to_string(),
+            ])
             .current_dir(data.parent().unwrap())
             .stdin(Stdio::null())
             .stdout(File::create(data.with_extension(format!("{run}.log"))).unwrap())
@@ -49,7 +66,12 @@ impl Up {
             command.uid(user).gid(user);
         }
         let child = command.spawn().expect("stoa up");
-        Self { child, listen, data: data.to_owned(), errors }
+        Self {
+            child,
+            listen,
+            data: data.to_owned(),
+            errors,
+        }
     }
 
     /// What it told the person at the terminal.
@@ -127,12 +149,18 @@ fn servers(data: &Path) -> Vec<String> {
 
 /// A folder that another user's server may reach.
 fn folder() -> TempDir {
-    tempfile::Builder::new().prefix("stoa-up-").permissions(Permissions::from_mode(0o755)).tempdir().unwrap()
+    tempfile::Builder::new()
+        .prefix("stoa-up-")
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir()
+        .unwrap()
 }
 
 async fn total(up: &Up) -> u64 {
     let admin = Api::sign_in(&up.platform(), "admin@acme.test").await;
-    admin.get("/api/customers/stats").await.body["total"].as_u64().unwrap()
+    admin.get("/api/customers/stats").await.body["total"]
+        .as_u64()
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,24 +175,45 @@ async fn one_command_runs_everything_and_survives_accidents() {
     let mut up = Up::start(&data, &binary, None);
     up.banner().await;
     let said = up.said();
-    for word in ["alice@acme.test", "stoa-demo-2026", &format!("http://{}", up.listen), "/docs", "Ctrl-C"] {
+    for word in [
+        "alice@acme.test",
+        "stoa-demo-2026",
+        &format!("http://{}", up.listen),
+        "/docs",
+        "Ctrl-C",
+    ] {
         assert!(said.contains(word), "no {word} in: {said}");
     }
     assert_eq!(total(&up).await, 85);
     let renamed = rename(&up).await;
 
     let second = Up::start(&data, &binary, None).refusal().await;
-    assert!(second.contains(&data.display().to_string()) && second.contains("in use"), "{second}");
+    assert!(
+        second.contains(&data.display().to_string()) && second.contains("in use"),
+        "{second}"
+    );
     let other = folder.path().join("other");
-    let busy = Up::start_at(&other, &binary, None, up.listen, free_address().unwrap()).refusal().await;
-    assert!(busy.contains(&up.listen.to_string()) && busy.contains("--listen"), "{busy}");
-    let busy = Up::start_at(&other, &binary, None, free_address().unwrap(), up.listen).refusal().await;
+    let busy = Up::start_at(&other, &binary, None, up.listen, free_address().unwrap())
+        .refusal()
+        .await;
+    assert!(
+        busy.contains(&up.listen.to_string()) && busy.contains("--listen"),
+        "{busy}"
+    );
+    let busy = Up::start_at(&other, &binary, None, free_address().unwrap(), up.listen)
+        .refusal()
+        .await;
     assert!(busy.contains("--admin-listen"), "{busy}");
     assert!(!other.exists(), "refused before anything was made");
     refuses_to_serve_a_demo(&up, &binary).await;
 
     kill(up.postmaster(), Signal::SIGKILL).unwrap();
-    eventually(|| async { up.said().contains("PostgreSQL ended; starting it again").then_some(()) }).await;
+    eventually(|| async {
+        up.said()
+            .contains("PostgreSQL ended; starting it again")
+            .then_some(())
+    })
+    .await;
     let platform = up.platform();
     eventually(|| async { oidc::sign_in(&platform, "admin@acme.test").await.ok() }).await;
     assert_eq!(total(&up).await, 85);
@@ -172,7 +221,11 @@ async fn one_command_runs_everything_and_survives_accidents() {
 
     let mut again = Up::start(&data, &binary, None);
     again.banner().await;
-    assert!(!again.said().contains("recovering"), "nothing crashed: {}", again.said());
+    assert!(
+        !again.said().contains("recovering"),
+        "nothing crashed: {}",
+        again.said()
+    );
     assert_eq!(total(&again).await, 85, "seeding again adds nothing");
     assert_named(&again, &renamed, "Renamed Ltd").await;
     again.signal(Signal::SIGKILL);
@@ -225,7 +278,13 @@ async fn refuses_to_serve_a_demo(up: &Up, binary: &Path) {
         serde_json::from_slice(&std::fs::read(up.data.join("role-passwords.json")).unwrap()).unwrap();
     let socket = servers(&up.data)
         .iter()
-        .find_map(|line| line.split("unix_socket_directories=\"").nth(1)?.split('"').next().map(str::to_owned))
+        .find_map(|line| {
+            line.split("unix_socket_directories=\"")
+                .nth(1)?
+                .split('"')
+                .next()
+                .map(str::to_owned)
+        })
         .expect("the server's socket");
     let mut config = format!("[database]\nhost = {socket:?}\nname = \"stoa\"\n");
     for service in stoa_platform::services::all() {

@@ -23,7 +23,8 @@ impl Blockade {
     /// Waits until an insert waits.
     async fn stops_one(&self) {
         let waiting = "select count(*) from pg_locks l join pg_database d on d.oid = l.database
-                       where d.datname = current_database() and relation = 'customer.customer'::regclass and not granted";
+                       where d.datname = current_database() and not granted
+                         and relation = 'customer.customer'::regclass";
         eventually(async || {
             let count: i64 = self.0.query_one(waiting, &[]).await.expect("locks").get(0);
             (count > 0).then_some(())
@@ -59,27 +60,50 @@ journeys! {
         assert_eq!(first.status, 201, "{first:?}");
         same(&first, &alice.post_once(path, "key-1", &body).await);
         same(&first, &alice.post_once(path, "\"key-1\"", &body).await);
-        let other = alice.post_once(path, "key-1", &json!({ "name": "Repeater 2" })).await;
+        let other = alice
+            .post_once(path, "key-1", &json!({ "name": "Repeater 2" }))
+            .await;
         other.assert_problem(422, "idempotency.other_body");
         for bad in ["", " ", &"k".repeat(256)] {
-            alice.post_once(path, bad, &body).await.assert_problem(400, "idempotency.key_format");
+            alice
+                .post_once(path, bad, &body)
+                .await
+                .assert_problem(400, "idempotency.key_format");
         }
         assert_eq!(named(&alice, "Repeater").await, 1);
 
         // A key is its owner's, and an operation's.
         let bob = Api::sign_in(platform, "bob@acme.test").await;
         let bobs = alice.tokens.claims().unwrap()["sub"] != bob.tokens.claims().unwrap()["sub"];
-        let theirs = bob.post_once(path, "key-1", &json!({ "name": "Bob's own" })).await;
+        let theirs = bob
+            .post_once(path, "key-1", &json!({ "name": "Bob's own" }))
+            .await;
         assert!(bobs && theirs.status == 201, "{theirs:?}");
         let customer = first.header("location");
-        let archived = alice.request(reqwest::Method::DELETE, customer).header("if-match", "*").header("idempotency-key", "key-1");
+        let archived = alice
+            .request(reqwest::Method::DELETE, customer)
+            .header("if-match", "*")
+            .header("idempotency-key", "key-1");
         assert_eq!(crate::api::send(archived).await.status, 204, "another operation");
-        let again = alice.request(reqwest::Method::DELETE, customer).header("if-match", "*").header("idempotency-key", "key-1");
-        assert_eq!(crate::api::send(again).await.status, 204, "the replay of a 204, though it is gone");
+        let again = alice
+            .request(reqwest::Method::DELETE, customer)
+            .header("if-match", "*")
+            .header("idempotency-key", "key-1");
+        assert_eq!(
+            crate::api::send(again).await.status,
+            204,
+            "the replay of a 204, though it is gone"
+        );
         // What was refused was not done, and may be tried again.
         let refused = alice.post_once(path, "key-2", &json!({ "name": "X" })).await;
         assert_eq!(refused.status, 422);
-        assert_eq!(alice.post_once(path, "key-2", &json!({ "name": "Better" })).await.status, 201);
+        assert_eq!(
+            alice
+                .post_once(path, "key-2", &json!({ "name": "Better" }))
+                .await
+                .status,
+            201
+        );
 
         // Twenty at once: one does it, the others hear its answer or that it is running.
         let crowd = json!({ "name": "Crowd" });
@@ -87,7 +111,9 @@ journeys! {
         let done: Vec<&Answer> = all.iter().filter(|a| a.status == 201).collect();
         done.windows(2).for_each(|pair| same(pair[0], pair[1]));
         assert!(!done.is_empty());
-        all.iter().filter(|a| a.status != 201).for_each(|a| a.assert_problem(409, "idempotency.running"));
+        all.iter()
+            .filter(|a| a.status != 201)
+            .for_each(|a| a.assert_problem(409, "idempotency.running"));
         assert_eq!(named(&alice, "Crowd").await, 1);
     }
 
@@ -114,7 +140,10 @@ journeys! {
         let body = json!({ "name": "Survivor" });
         let blockade = Blockade::raise(platform).await;
         let lost = {
-            let request = alice.request(reqwest::Method::POST, "/api/customers").header("idempotency-key", "crash").json(&body);
+            let request = alice
+                .request(reqwest::Method::POST, "/api/customers")
+                .header("idempotency-key", "crash")
+                .json(&body);
             tokio::spawn(request.send())
         };
         blockade.stops_one().await;
@@ -124,7 +153,11 @@ journeys! {
         if let Ok(answer) = lost.await.expect("the task") {
             assert_eq!(answer.status(), 503);
         }
-        platform.process_of("customer").restart().await.expect("the restart");
+        platform
+            .process_of("customer")
+            .restart()
+            .await
+            .expect("the restart");
         let done = eventually(async || {
             let answer = alice.post_once("/api/customers", "crash", &body).await;
             // What the killed process had sent may still be under way in PostgreSQL.
@@ -144,9 +177,14 @@ journeys! {
         assert_eq!(alice.post_once("/api/customers", "mine", &body).await.status, 201);
         let user = alice.tokens.claims().unwrap()["sub"].as_str().unwrap().to_owned();
         let held = admin.get(&format!("/api/iam/assignments?user={user}")).await;
-        let [assignment] = held.items() else { panic!("{held:?}") };
+        let [assignment] = held.items() else {
+            panic!("{held:?}")
+        };
         let (id, role) = (assignment["id"].as_str().unwrap(), &assignment["roleId"]);
-        assert_eq!(admin.delete(&format!("/api/iam/assignments/{id}")).await.status, 200);
+        assert_eq!(
+            admin.delete(&format!("/api/iam/assignments/{id}")).await.status,
+            200
+        );
         let refused = eventually(async || {
             let answer = alice.post_once("/api/customers", "mine", &body).await;
             assert!(matches!(answer.status, 201 | 403), "{answer:?}");
@@ -156,9 +194,14 @@ journeys! {
         refused.assert_problem(403, "auth.forbidden");
         assert_eq!(refused.body.get("id"), None::<&Value>);
 
-        let back = admin.post("/api/iam/assignments", &json!({ "userId": user, "roleId": role })).await;
+        let back = admin
+            .post("/api/iam/assignments", &json!({ "userId": user, "roleId": role }))
+            .await;
         assert_eq!(back.status, 201, "{back:?}");
-        eventually(async || (alice.post_once("/api/customers", "mine", &body).await.status == 201).then_some(())).await;
+        eventually(async || {
+            (alice.post_once("/api/customers", "mine", &body).await.status == 201).then_some(())
+        })
+        .await;
         assert_eq!(named(&alice, "Before%20the").await, 1);
     }
 }

@@ -29,22 +29,44 @@ journeys! {
             ("archived=maybe", "archived", "type"),
             ("colour=red", "colour", "unknown"),
         ] {
-            assert_invalid(&admin.get(&format!("/api/customers?{query}")).await, pointer, rule);
+            assert_invalid(
+                &admin.get(&format!("/api/customers?{query}")).await,
+                pointer,
+                rule,
+            );
         }
-        for filter in ["name", "colour:eq:red", "name:like:x", "revenueMinor:ge:much", "status:lt:lead", "branchId:eq:x"] {
+        for filter in [
+            "name",
+            "colour:eq:red",
+            "name:like:x",
+            "revenueMinor:ge:much",
+            "status:lt:lead",
+            "branchId:eq:x",
+        ] {
             let answer = admin.get(&format!("/api/customers?filter={filter}")).await;
             answer.assert_problem(422, "request.invalid");
             assert_eq!(answer.body["errors"][0]["pointer"], "filter/0", "{answer:?}");
         }
-        for path in ["/api/organizations", "/api/iam/roles", "/api/iam/changes", "/api/admin/routes"] {
+        for path in [
+            "/api/organizations",
+            "/api/iam/roles",
+            "/api/iam/changes",
+            "/api/admin/routes",
+        ] {
             assert_invalid(&admin.get(&format!("{path}?limit=0")).await, "limit", "range");
-            assert_invalid(&admin.get(&format!("{path}?sort=colour")).await, "sort", "unknown");
+            assert_invalid(
+                &admin.get(&format!("{path}?sort=colour")).await,
+                "sort",
+                "unknown",
+            );
             assert_invalid(&admin.get(&format!("{path}?cursor=x")).await, "cursor", "format");
         }
         let first = admin.get("/api/customers?limit=2").await;
         let cursor = first.body["nextCursor"].as_str().expect("more pages");
         for other in ["-name", "createdAt"] {
-            let mixed = admin.get(&format!("/api/customers?sort={other}&cursor={cursor}")).await;
+            let mixed = admin
+                .get(&format!("/api/customers?sort={other}&cursor={cursor}"))
+                .await;
             assert_invalid(&mixed, "cursor", "format");
         }
 
@@ -57,10 +79,14 @@ journeys! {
         let filtered = admin.get(&format!("/api/customers?{filter}")).await;
         let all = admin.get("/api/customers?limit=100").await;
         let expected = all.items().iter().filter(|c| {
-            c["employees"].as_i64() >= Some(1000) && matches!(c["sector"].as_str(), Some("retail" | "medical"))
+            c["employees"].as_i64() >= Some(1000)
+                && matches!(c["sector"].as_str(), Some("retail" | "medical"))
         });
         assert!(!filtered.items().is_empty());
-        assert_eq!(filtered.items().iter().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        assert_eq!(
+            filtered.items().iter().collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>()
+        );
     }
 
     // covers: AP-03, CRM-04
@@ -68,7 +94,10 @@ journeys! {
         let admin = Api::sign_in(platform, "admin@acme.test").await;
         let alice = Api::sign_in(platform, "alice@acme.test").await;
         let mut inserted = 0;
-        for sort in SORTS.iter().flat_map(|sort| [(*sort).to_owned(), format!("-{sort}")]) {
+        for sort in SORTS
+            .iter()
+            .flat_map(|sort| [(*sort).to_owned(), format!("-{sort}")])
+        {
             let mut expected = Vec::new();
             pages(&admin, &sort, 100, async |ids| expected.extend(ids)).await;
             assert_eq!(expected.len(), 85 + inserted, "{sort}");
@@ -87,45 +116,87 @@ journeys! {
             assert_eq!(unique.len(), seen.len(), "{sort} shows a customer twice");
             let known: BTreeSet<&String> = expected.iter().collect();
             let of_before: Vec<&String> = seen.iter().filter(|id| known.contains(id)).collect();
-            assert_eq!(of_before, expected.iter().collect::<Vec<_>>(), "{sort} leaves a gap or changes the order");
+            assert_eq!(
+                of_before,
+                expected.iter().collect::<Vec<_>>(),
+                "{sort} leaves a gap or changes the order"
+            );
         }
     }
 
     // covers: CRM-04, AZ-04
     async fn search_and_data_scope(platform: &mut Platform) {
         let alice = Api::sign_in(platform, "alice@acme.test").await;
-        for (name, email) in [("Nguyễn Đức Ltd", "duc@vn.test"), ("NGUYEN van Anh", "van@vn.test"), ("Ångström AB", "office@se.test")] {
-            let made = alice.post("/api/customers", &json!({ "name": name, "email": email })).await;
+        for (name, email) in [
+            ("Nguyễn Đức Ltd", "duc@vn.test"),
+            ("NGUYEN van Anh", "van@vn.test"),
+            ("Ångström AB", "office@se.test"),
+        ] {
+            let made = alice
+                .post("/api/customers", &json!({ "name": name, "email": email }))
+                .await;
             assert_eq!(made.status, 201, "{made:?}");
         }
         let search = async |text: &str| -> Vec<String> {
-            let found = send(alice.request(reqwest::Method::GET, "/api/customers").query(&[("search", text)])).await;
+            let found = send(
+                alice
+                    .request(reqwest::Method::GET, "/api/customers")
+                    .query(&[("search", text)]),
+            )
+            .await;
             assert_eq!(found.status, 200, "{found:?}");
-            found.items().iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect()
+            found
+                .items()
+                .iter()
+                .map(|c| c["name"].as_str().unwrap().to_owned())
+                .collect()
         };
         for text in ["nguyen", "NGUYỄN", "  Nguyê", "nguyen "] {
             assert_eq!(search(text).await, ["Nguyễn Đức Ltd", "NGUYEN van Anh"], "{text}");
         }
         assert_eq!(search("nguyen d").await, ["Nguyễn Đức Ltd"]);
         assert_eq!(search("angstrom").await, ["Ångström AB"]);
-        assert_eq!(search("OFFICE@SE").await, ["Ångström AB"], "the e-mail address too");
+        assert_eq!(
+            search("OFFICE@SE").await,
+            ["Ångström AB"],
+            "the e-mail address too"
+        );
         for nothing in ["guyen", "%", "_", "nguyen%", "\\", "'"] {
             assert_eq!(search(nothing).await, [""; 0], "{nothing}");
         }
 
-        let count = async |api: &Api, scope: &str| api.get(&format!("/api/customers/stats?dataScope={scope}")).await.body["total"].as_i64().unwrap();
+        let count = async |api: &Api, scope: &str| {
+            api.get(&format!("/api/customers/stats?dataScope={scope}"))
+                .await
+                .body["total"]
+                .as_i64()
+                .unwrap()
+        };
         let manager = Api::sign_in(platform, "manager@acme.test").await;
         let admin = Api::sign_in(platform, "admin@acme.test").await;
         for (api, own, branch, all) in [(&alice, 46, 46, 46), (&manager, 0, 88, 88), (&admin, 0, 0, 88)] {
-            let counts = (count(api, "own").await, count(api, "branch").await, count(api, "all").await);
+            let counts = (
+                count(api, "own").await,
+                count(api, "branch").await,
+                count(api, "all").await,
+            );
             assert_eq!(counts, (own, branch, all), "narrows and never widens");
             for (scope, total) in [("own", own), ("branch", branch), ("all", all)] {
-                let list = api.get(&format!("/api/customers?limit=100&dataScope={scope}")).await;
+                let list = api
+                    .get(&format!("/api/customers?limit=100&dataScope={scope}"))
+                    .await;
                 assert_eq!(i64::try_from(list.items().len()), Ok(total), "{scope}");
             }
         }
         let me = alice.tokens.claims().unwrap()["sub"].clone();
-        assert!(alice.get("/api/customers?limit=100&dataScope=all").await.items().iter().all(|c| c["ownerId"] == me));
+        assert!(
+            alice
+                .get("/api/customers?limit=100&dataScope=all")
+                .await
+                .items()
+                .iter()
+                .all(|c| c["ownerId"] == me)
+        );
     }
 }
 
