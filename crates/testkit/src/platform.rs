@@ -121,7 +121,9 @@ impl Platform {
     /// When the platform is [elsewhere](Self::elsewhere).
     #[must_use]
     pub fn database(&self) -> &TestDatabase {
-        self.database.as_ref().expect("a platform with a database of its own")
+        self.database
+            .as_ref()
+            .expect("a platform with a database of its own")
     }
 
     /// The URL of a path.

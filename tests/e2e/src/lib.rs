@@ -41,7 +41,9 @@ pub async fn database() -> anyhow::Result<TestDatabase> {
 /// # Errors
 /// As [`database`].
 pub async fn database_on(server: &TestServer) -> anyhow::Result<TestDatabase> {
-    let template = server.template("demo", |db| async move { prepare(&db).await }).await?;
+    let template = server
+        .template("demo", |db| async move { prepare(&db).await })
+        .await?;
     server.create_database(Some(&template)).await
 }
 
@@ -89,7 +91,9 @@ pub fn config(db: &Database) -> anyhow::Result<Config> {
     config.database.host = db.socket_dir().display().to_string();
     config.database.name = db.name().to_owned();
     config.database.migrate_user = admin.get_user().map(str::to_owned);
-    config.database.migrate_password = admin.get_password().map(|p| String::from_utf8_lossy(p).into_owned());
+    config.database.migrate_password = admin
+        .get_password()
+        .map(|p| String::from_utf8_lossy(p).into_owned());
     // Seeding hashes five passwords; the tests verify them often. The smallest memory keeps that quick.
     config.identity.hash_memory_kib = 64;
     for service in services::all() {

@@ -58,7 +58,8 @@ impl ConnectOptions {
             .keepalives_idle(Duration::from_secs(30))
             .tcp_user_timeout(Duration::from_secs(10))
             .options(format!(
-                "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+                // Compiling a statement costs more than any of ours takes.
+                "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} -c jit=off",
                 self.statement_timeout.as_millis(),
                 self.statement_timeout.as_millis() / 2,
                 self.statement_timeout.as_millis() * 2,

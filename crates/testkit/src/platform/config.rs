@@ -134,7 +134,10 @@ impl<'a> Plan<'a> {
         text.push_str("[telemetry]\nformat = \"json\"\ninstance = \"test\"\n");
         let file = self.folder.join(format!("process-{index}.toml"));
         let mut config: toml::Table = text.parse()?;
-        merge(&mut config, self.extra.parse().context("the test's own configuration")?);
+        merge(
+            &mut config,
+            self.extra.parse().context("the test's own configuration")?,
+        );
         std::fs::write(&file, config.to_string())?;
         Ok(file)
     }
