@@ -17,9 +17,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokens::Users;
 
-/// Clients at the same time: connections to Stoa, tasks of the bare transaction.
-const CLIENTS: usize = 16;
-
 /// The sizes of the run.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -29,6 +26,9 @@ pub struct Options {
     /// Tenants, each with ten users.
     #[arg(long, default_value_t = 100)]
     tenants: u32,
+    /// Clients at the same time: connections to Stoa, tasks of the bare transaction.
+    #[arg(long, default_value_t = 16)]
+    clients: usize,
     /// Seconds of one window.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -47,6 +47,7 @@ impl Options {
         Self {
             customers: 20_000,
             tenants: 10,
+            clients: 16,
             seconds: 2,
             warm_up: 1,
             repetitions: 3,
@@ -145,7 +146,7 @@ async fn through_stoa(
     users: &Arc<Users>,
 ) -> anyhow::Result<Window> {
     let (stoa, _) = installation.start()?;
-    let clients = load::Clients::connect(installation.listen, users, CLIENTS).await?;
+    let clients = load::Clients::connect(installation.listen, users, options.clients).await?;
     let clients = clients.run(Duration::from_secs(options.warm_up)).await?.0;
     let before = Meter::read(stoa.pid(), postgres.pid()?)?;
     let (clients, times) = clients.run(Duration::from_secs(options.seconds)).await?;
@@ -160,9 +161,12 @@ async fn through_stoa(
 async fn bare_transaction(options: &Options, postgres: &Postgres) -> anyhow::Result<Window> {
     let (own, server) = (std::process::id(), postgres.pid()?);
     let bare = bare::Bare::open(postgres, options.shape())?;
-    bare.run(CLIENTS, Duration::from_secs(options.warm_up)).await?;
+    bare.run(options.clients, Duration::from_secs(options.warm_up))
+        .await?;
     let before = Meter::read(own, server)?;
-    let times = bare.run(CLIENTS, Duration::from_secs(options.seconds)).await?;
+    let times = bare
+        .run(options.clients, Duration::from_secs(options.seconds))
+        .await?;
     let after = Meter::read(own, server)?;
     Ok(window(&before, &after, times, f64::NAN))
 }
@@ -197,8 +201,8 @@ fn figures(stoa: &Taken, bare: &Taken) -> Vec<Figure> {
             &stoa.postgres_micros,
             &bare.postgres_micros,
         ),
-        figure("requests, 16 clients", "/s", &stoa.rate, &bare.rate),
-        figure("p99, 16 clients", "ms", &stoa.p99_millis, &bare.p99_millis),
+        figure("requests", "/s", &stoa.rate, &bare.rate),
+        figure("p99", "ms", &stoa.p99_millis, &bare.p99_millis),
         Figure::new("memory (PSS) after the load", median(&stoa.megabytes), "MB").of(&stoa.megabytes),
     ]
 }

@@ -30,7 +30,9 @@ use std::time::Duration;
 use tracing_subscriber::layer::SubscriberExt;
 
 pub use error::Error;
-pub use otel::{attach_remote_parent, context_of, current_traceparent, exporting, in_trace, keep_out_of_traces};
+pub use otel::{
+    attach_remote_parent, context_of, current_traceparent, exporting, in_trace, keep_out_of_traces,
+};
 pub use trace_context::TraceContext;
 /// For [`step!`].
 #[doc(hidden)]

@@ -152,7 +152,10 @@ mod tests {
         let blocked = guard
             .run("customer.x", far, async { panic!("the callee is asked") })
             .await;
-        assert!(matches!(blocked, Result::<(), _>::Err(CallError::Unavailable { .. })));
+        assert!(matches!(
+            blocked,
+            Result::<(), _>::Err(CallError::Unavailable { .. })
+        ));
     }
 
     #[tokio::test]

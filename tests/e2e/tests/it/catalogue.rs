@@ -13,7 +13,8 @@ const TABLES: &str = "
     order by 1, 2";
 
 /// What an app role sees of a tenant's table must be exactly this.
-const TENANT_RULE: &str = "(tenant_id = ( SELECT (current_setting('stoa.tenant'::text))::uuid AS current_setting))";
+const TENANT_RULE: &str =
+    "(tenant_id = ( SELECT (current_setting('stoa.tenant'::text))::uuid AS current_setting))";
 
 async fn catalogue() -> (TestDatabase, Client) {
     let database = stoa_e2e::database().await.expect("the migrated database");
@@ -32,14 +33,24 @@ struct Table {
 
 async fn tables(client: &Client) -> Vec<Table> {
     let read = |row: &Row| Table {
-        name: format!("{}.{}", row.get::<_, String>("nspname"), row.get::<_, String>("relname")),
+        name: format!(
+            "{}.{}",
+            row.get::<_, String>("nspname"),
+            row.get::<_, String>("relname")
+        ),
         schema: row.get("nspname"),
         has_tenant: row.get("has_tenant"),
         forced: row.get::<_, bool>("relrowsecurity") && row.get::<_, bool>("relforcerowsecurity"),
         owner: row.get("owner"),
         comment: row.get("comment"),
     };
-    client.query(TABLES, &[]).await.expect("tables").iter().map(read).collect()
+    client
+        .query(TABLES, &[])
+        .await
+        .expect("tables")
+        .iter()
+        .map(read)
+        .collect()
 }
 
 // covers: TN-01, TN-02, DB-06
@@ -47,13 +58,25 @@ async fn tables(client: &Client) -> Vec<Table> {
 async fn every_table_is_owned_protected_and_explained() {
     let (_database, client) = catalogue().await;
     let tables = tables(&client).await;
-    assert!(tables.len() > 25, "only {} tables: is the database migrated?", tables.len());
+    assert!(
+        tables.len() > 25,
+        "only {} tables: is the database migrated?",
+        tables.len()
+    );
     for table in &tables {
         assert_eq!(table.owner, "stoa_owner", "owner of {}", table.name);
         let explained = table.comment.starts_with("system: ") || table.comment.starts_with("untenanted: ");
-        assert!(table.has_tenant || explained, "{} has no tenant_id and no reason in its comment", table.name);
+        assert!(
+            table.has_tenant || explained,
+            "{} has no tenant_id and no reason in its comment",
+            table.name
+        );
         // The migration ledger alone is open to every role, for reading.
-        assert!(table.forced || table.name == "stoa.migration", "{} lacks FORCE ROW LEVEL SECURITY", table.name);
+        assert!(
+            table.forced || table.name == "stoa.migration",
+            "{} lacks FORCE ROW LEVEL SECURITY",
+            table.name
+        );
     }
 }
 
@@ -69,20 +92,53 @@ async fn an_app_role_sees_a_tenants_rows_through_the_tenant_rule_only() {
         )
         .await
         .expect("policies");
-    for table in tables(&client).await.iter().filter(|t| t.has_tenant && t.schema != "log") {
+    for table in tables(&client)
+        .await
+        .iter()
+        .filter(|t| t.has_tenant && t.schema != "log")
+    {
         let app = format!("stoa_{}_app", table.schema);
         let own: Vec<_> = policies
             .iter()
-            .filter(|p| format!("{}.{}", p.get::<_, &str>("schemaname"), p.get::<_, &str>("tablename")) == table.name)
+            .filter(|p| {
+                format!(
+                    "{}.{}",
+                    p.get::<_, &str>("schemaname"),
+                    p.get::<_, &str>("tablename")
+                ) == table.name
+            })
             .collect();
-        let for_app: Vec<_> =
-            own.iter().filter(|p| p.get::<_, Vec<String>>("roles").iter().any(|r| *r == app || r == "public")).collect();
-        assert_eq!(for_app.len(), 1, "{} must have exactly one policy for {app}", table.name);
+        let for_app: Vec<_> = own
+            .iter()
+            .filter(|p| {
+                p.get::<_, Vec<String>>("roles")
+                    .iter()
+                    .any(|r| *r == app || r == "public")
+            })
+            .collect();
+        assert_eq!(
+            for_app.len(),
+            1,
+            "{} must have exactly one policy for {app}",
+            table.name
+        );
         assert_eq!(for_app[0].get::<_, &str>("qual"), TENANT_RULE, "{}", table.name);
-        assert_eq!(for_app[0].get::<_, &str>("with_check"), TENANT_RULE, "{}", table.name);
+        assert_eq!(
+            for_app[0].get::<_, &str>("with_check"),
+            TENANT_RULE,
+            "{}",
+            table.name
+        );
         for policy in own.iter().filter(|p| p.get::<_, &str>("policyname") != "tenant") {
-            assert_eq!(policy.get::<_, Vec<String>>("roles"), [format!("stoa_{}_system", table.schema)]);
-            assert!(table.comment.starts_with("system: "), "{} is open to the system role without a reason", table.name);
+            assert_eq!(
+                policy.get::<_, Vec<String>>("roles"),
+                [format!("stoa_{}_system", table.schema)]
+            );
+            assert!(
+                table.comment.starts_with("system: "),
+                "{} is open to the system role without a reason",
+                table.name
+            );
         }
     }
 }
@@ -105,7 +161,10 @@ async fn a_role_reaches_its_own_schema_and_the_log_only() {
         .expect("privileges");
     for row in &rows {
         let (role, schema, table): (&str, &str, &str) = (row.get(0), row.get(1), row.get(2));
-        let own = role.trim_start_matches("stoa_").trim_end_matches("_app").trim_end_matches("_system");
+        let own = role
+            .trim_start_matches("stoa_")
+            .trim_end_matches("_app")
+            .trim_end_matches("_system");
         let allowed = schema == own || schema == "log" || (schema, table) == ("stoa", "migration");
         assert!(allowed, "{role} reaches {schema}.{table}");
     }
@@ -121,7 +180,11 @@ async fn a_role_reaches_its_own_schema_and_the_log_only() {
         )
         .await
         .expect("roles");
-    assert!(powerful.is_empty(), "{:?} may do too much", powerful.iter().map(|r| r.get::<_, &str>(0)).collect::<Vec<_>>());
+    assert!(
+        powerful.is_empty(),
+        "{:?} may do too much",
+        powerful.iter().map(|r| r.get::<_, &str>(0)).collect::<Vec<_>>()
+    );
 }
 
 // covers: DB-08
@@ -167,7 +230,11 @@ async fn views_run_as_their_reader_and_definer_functions_are_pinned() {
         )
         .await
         .expect("views");
-    assert!(views.is_empty(), "not security_invoker: {:?}", views.iter().map(|r| r.get::<_, &str>(0)).collect::<Vec<_>>());
+    assert!(
+        views.is_empty(),
+        "not security_invoker: {:?}",
+        views.iter().map(|r| r.get::<_, &str>(0)).collect::<Vec<_>>()
+    );
     let functions = client
         .query(
             "select n.nspname || '.' || p.proname, coalesce(p.proconfig::text, '') from pg_proc p
@@ -179,7 +246,13 @@ async fn views_run_as_their_reader_and_definer_functions_are_pinned() {
         .expect("functions");
     for row in &functions {
         let (name, settings): (&str, &str) = (row.get(0), row.get(1));
-        assert!(name.starts_with("log."), "{name} is SECURITY DEFINER; only the log's maintenance may be");
-        assert!(settings.contains("search_path"), "{name} does not pin its search_path");
+        assert!(
+            name.starts_with("log."),
+            "{name} is SECURITY DEFINER; only the log's maintenance may be"
+        );
+        assert!(
+            settings.contains("search_path"),
+            "{name} does not pin its search_path"
+        );
     }
 }

@@ -60,7 +60,10 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(mut probe: impl FnMut(
         if let Some(value) = probe().await {
             return value;
         }
-        assert!(tokio::time::Instant::now() < give_up, "it did not happen within 20 s");
+        assert!(
+            tokio::time::Instant::now() < give_up,
+            "it did not happen within 20 s"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

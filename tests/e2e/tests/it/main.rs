@@ -1,22 +1,31 @@
 //! The black-box suite. Every journey runs in both topologies.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    clippy::string_slice,
+    clippy::print_stderr
+)]
 
 mod access;
 mod api;
 mod browser;
 mod catalogue;
+mod cli;
+mod collector;
 mod conventions;
 mod coverage;
 mod journey;
-mod openapi;
-mod plans;
 mod oauth;
 mod oidc_client;
-mod refresh;
-mod tokens;
-mod cli;
-mod collector;
+mod openapi;
 mod outage;
+mod plans;
 mod processes;
+mod refresh;
 mod telemetry;
+mod tokens;
 mod up;
