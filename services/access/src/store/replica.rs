@@ -47,7 +47,8 @@ const DESCRIPTION: &str = "
   )
   select array(select r.name from access.role r join direct d on r.id = d.role_id order by r.name),
     (select max(case g.scope when 'all' then 3 when 'branch' then 2 else 1 end)
-     from access.role_grant g join held h on g.role_id = h.role_id where g.effect = 'allow'),
+     from access.role_grant g join held h on g.role_id = h.role_id
+     where g.effect = 'allow' and split_part(g.permission, ':', 1) = any($3)),
     (select branch_id from access.subject where user_id = $1)";
 
 const HEAD: &str = "select greatest((select max(seq) from access.change),
@@ -97,13 +98,16 @@ pub(crate) async fn subject(tx: TenantTx<'_>, user: UserId) -> Result<SubjectGra
     })
 }
 
-/// What the claims of a token say, but for the plan.
+/// What the claims of a token say, but for the plan. The data scope is the widest over resources whose rows
+/// have an owner and a branch: on the others every scope but `all` is empty.
 pub(crate) async fn describe(
     tx: TenantTx<'_>,
     user: UserId,
     now: Timestamp,
 ) -> Result<SubjectDescription, DbError> {
-    let rows = tx.read(DESCRIPTION, &[&user.uuid(), &now]).await?;
+    let scoped = crate::attributes::schemas();
+    let resources: Vec<&str> = scoped.keys().map(String::as_str).chain(["*"]).collect();
+    let rows = tx.read(DESCRIPTION, &[&user.uuid(), &now, &resources]).await?;
     let row = rows
         .first()
         .ok_or_else(|| DbError::Unexpected("no row for a subject".into()))?;

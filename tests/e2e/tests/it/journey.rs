@@ -13,6 +13,7 @@ journeys! {
         let alice = Api::sign_in(platform, "alice@acme.test").await;
         let claims = alice.tokens.claims().unwrap();
         assert_eq!(claims["roles"], json!(["representative"]));
+        assert_eq!(claims["dataScope"], "own");
         for claim in ["sub", "tenantId", "dataScope", "branchId", "plan"] {
             assert!(claims[claim].is_string(), "no {claim} in {claims}");
         }
