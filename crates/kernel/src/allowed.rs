@@ -138,10 +138,7 @@ impl<S: Send + Sync, P: Permission> FromRequestParts<S> for Allowed<P> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let context = RequestContext::of(parts)?;
-        let identity = context
-            .identity()
-            .ok_or_else(|| Problem::unauthenticated("send an access token as Bearer"))?;
-        let caller = context.decisions().caller(identity).await?;
+        let caller = context.caller().await?;
         if !caller.decide(P::NAME, None).allowed {
             return Err(caller.refusal(P::NAME, None));
         }
@@ -192,10 +189,10 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let context = RequestContext::of(parts)?;
-        let (Some(identity), Some(scope)) = (context.identity(), context.scope()) else {
-            return Err(Problem::unauthenticated("send an access token as Bearer"));
-        };
-        let caller = context.decisions().caller(identity).await?;
+        let caller = context.caller().await?;
+        let scope = context
+            .scope()
+            .ok_or_else(|| Problem::unauthenticated("send an access token as Bearer"))?;
         Ok(Self { scope, caller })
     }
 }

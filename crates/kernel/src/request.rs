@@ -1,12 +1,12 @@
 //! What the edge knows of a request, handed to the service that answers it.
 
-use crate::decisions::Decisions;
+use crate::decisions::{Caller, Decisions};
 use crate::problem::Problem;
 use crate::scope::{Actor, Scope};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use stoa_types::{TenantId, UserId};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -36,6 +36,7 @@ struct Inner {
     correlation: Uuid,
     trace_id: Arc<str>,
     traceparent: Option<Arc<str>>,
+    caller: OnceLock<Caller>,
 }
 
 impl RequestContext {
@@ -57,6 +58,7 @@ impl RequestContext {
                 correlation,
                 trace_id,
                 traceparent,
+                caller: OnceLock::new(),
             }),
         }
     }
@@ -65,6 +67,26 @@ impl RequestContext {
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
         self.inner.identity
+    }
+
+    /// The caller's policy and grants, looked up once a request.
+    ///
+    /// # Errors
+    /// 401 for an anonymous request; 503 when the policies cannot be had.
+    pub async fn caller(&self) -> Result<Caller, Problem> {
+        if let Some(caller) = self.inner.caller.get() {
+            return Ok(caller.clone());
+        }
+        let identity = self
+            .identity()
+            .ok_or_else(|| Problem::unauthenticated("send an access token as Bearer"))?;
+        let caller = self.inner.decisions.caller(identity).await?;
+        Ok(self.inner.caller.get_or_init(|| caller).clone())
+    }
+
+    /// Hands on what the edge has looked up already.
+    pub fn know_caller(&self, caller: Caller) {
+        self.inner.caller.get_or_init(|| caller);
     }
 
     /// The process's view of the policies.

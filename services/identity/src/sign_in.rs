@@ -34,10 +34,8 @@ pub(crate) async fn attempt(
     let email = normalise_email(email);
     let email_hash = Sha256::digest(email.as_bytes()).to_vec();
     let candidate = store::sign_in_candidate(&state.db.system, scope, &email, &email_hash).await?;
-    let now = state.clock.now();
-    if let Some(until) = candidate.blocked_until.filter(|until| *until > now) {
-        count("blocked");
-        return Ok(Attempt::Blocked(until.duration_since(now).as_secs().max(1)));
+    if let Some(blocked) = blocked(state, &candidate) {
+        return Ok(blocked);
     }
     let stored = candidate
         .account
@@ -50,6 +48,11 @@ pub(crate) async fn attempt(
         count("refused");
         return Ok(Attempt::Refused);
     };
+    // Guesses that ran beside this one may have used up the attempts while the password was checked.
+    let again = store::sign_in_candidate(&state.db.system, scope, &email, &email_hash).await?;
+    if let Some(blocked) = blocked(state, &again) {
+        return Ok(blocked);
+    }
     let same = current.filter(|session| session.user == account.user && session.tenant == account.tenant);
     let session = Session {
         tenant: account.tenant,
@@ -69,6 +72,13 @@ pub(crate) async fn attempt(
     store::start_session(&state.db.system, scope, new).await?;
     count("signed_in");
     Ok(Attempt::SignedIn(session, cookie))
+}
+
+fn blocked(state: &State, candidate: &store::Candidate) -> Option<Attempt> {
+    let now = state.clock.now();
+    let until = candidate.blocked_until.filter(|until| *until > now)?;
+    count("blocked");
+    Some(Attempt::Blocked(until.duration_since(now).as_secs().max(1)))
 }
 
 /// What a full or failing password pool means to the client.

@@ -40,10 +40,29 @@ pub async fn migrate(
 ) -> anyhow::Result<()> {
     let client = connect(options).await?;
     batch(&client, "waiting for another migration", store::LOCK).await?;
-    let result = locked(&client, schemas, passwords, seeds, progress).await;
+    let mut result = locked(&client, schemas, passwords, seeds, progress).await;
+    for _ in 0..20 {
+        if !result.as_ref().is_err_and(is_race_for_roles) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        result = locked(&client, schemas, passwords, seeds, progress).await;
+    }
     let unlocked = batch(&client, "releasing the migration lock", store::UNLOCK).await;
     result?;
     Ok(unlocked?)
+}
+
+/// Roles belong to the server, the lock to one database: migrations of two databases can meet at a role. Whoever loses
+/// tries again; what it has done so far stays done.
+fn is_race_for_roles(error: &anyhow::Error) -> bool {
+    let Some(MigrateError::Database { source, .. }) = error.downcast_ref() else {
+        return false;
+    };
+    source.as_db_error().is_some_and(|e| {
+        e.message() == "tuple concurrently updated"
+            || e.constraint().is_some_and(|name| name.starts_with("pg_auth"))
+    })
 }
 
 async fn locked(

@@ -227,6 +227,9 @@ impl Edge {
                     passage.trace.id.clone(),
                     Some(passage.trace.parent.clone()),
                 );
+                if let Some(caller) = &caller {
+                    context.know_caller(caller.clone());
+                }
                 request.extensions_mut().insert(context);
                 forward::to_service(&self.mesh, service, request).await
             }
