@@ -1,7 +1,6 @@
 use super::*;
 use crate::level::LevelGate;
 use std::sync::Mutex;
-use std::time::Instant;
 use tracing_subscriber::layer::SubscriberExt;
 
 /// What a test's log wrote.
@@ -167,47 +166,4 @@ fn a_value_may_log() {
     });
     // Whether `tracing` passes the inner events on is its affair; the outer line must be whole.
     assert!(lines.last().unwrap().contains("outer value=chatty"), "{lines:?}");
-}
-
-/// Not an assertion but a figure: optimise the crate and run it with `--ignored --nocapture`.
-#[test]
-#[ignore = "prints a measurement"]
-fn cost_of_a_request_record() {
-    let lines = Arc::new(LineQueue::start(Box::new(std::io::sink())).unwrap());
-    let layer = LogLayer::new(Style::Json, "gateway", "pod-1", Arc::clone(&lines));
-    let subscriber = tracing_subscriber::registry()
-        .with(LevelGate::new("info").unwrap())
-        .with(layer);
-    tracing::subscriber::with_default(subscriber, || {
-        let _span = tracing::info_span!(
-            "request",
-            trace_id = "0af7651916cd43dd8448eb211c80319c",
-            span_id = "b7ad6b7169203331",
-            tenant_id = "0198c0de-0000-7000-8000-000000000001",
-            user_id = "0198c0de-0000-7000-8000-000000000002",
-        )
-        .entered();
-        let count = 200_000;
-        let begin = Instant::now();
-        for number in 0..count {
-            tracing::info!(
-                method = "GET",
-                path = "/api/customers/0198c0de",
-                route = "customers.get",
-                status = 200,
-                duration_ms = 1.25,
-                upstream = "customer",
-                retries = 0,
-                cache = "miss",
-                rule = number,
-                bytes = 512,
-                "request"
-            );
-        }
-        println!(
-            "{:?} a line, {} dropped",
-            begin.elapsed() / count,
-            lines.dropped()
-        );
-    });
 }
