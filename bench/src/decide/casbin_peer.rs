@@ -93,8 +93,9 @@ fn rule(grant: &Grant, domain: &str) -> anyhow::Result<Vec<String>> {
     };
     let scope = match grant.scope {
         DataScope::Own => "own",
-        DataScope::Branch => "branch",
+        DataScope::BranchAndBelow => "branch",
         DataScope::All => "all",
+        other => anyhow::bail!("no casbin form for {other:?}"),
     };
     let status = match &grant.condition {
         None => "any",

@@ -158,8 +158,11 @@ fn grants_of(random: &mut StdRng, role: Uuid, permission: &str) -> Vec<Grant> {
             } else {
                 Effect::Allow
             },
-            scope: pick(random, &[DataScope::Own, DataScope::Branch, DataScope::All])
-                .unwrap_or(DataScope::Own),
+            scope: pick(
+                random,
+                &[DataScope::Own, DataScope::BranchAndBelow, DataScope::All],
+            )
+            .unwrap_or(DataScope::Own),
             condition: random.random_bool(0.2).then(|| status_is(random)),
         };
         let kind = |grant: &Grant| (grant.effect, grant.scope, grant.condition.clone());

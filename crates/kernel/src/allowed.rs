@@ -1,9 +1,9 @@
 //! [`Allowed<P>`]: the proof that the caller holds a permission, and with it the only [`Scope`] a handler gets.
 
-use crate::decisions::Caller;
+use crate::decisions::{Caller, Decisions};
 use crate::openapi;
 use crate::problem::Problem;
-use crate::request::RequestContext;
+use crate::request::{Identity, RequestContext};
 use crate::scope::Scope;
 use aide::generate::GenContext;
 use aide::openapi::{Operation, Response};
@@ -51,6 +51,30 @@ pub struct Rights<P> {
 }
 
 impl<P: Permission> Rights<P> {
+    /// What the user of `scope` holds now, for work outside of a request: a job acts for a user who may have lost the
+    /// permission since. Ask again at every step; the answer does not follow later changes.
+    ///
+    /// # Errors
+    /// 403 as a request would get it, also when Stoa itself acts and so has no user; 503 when the policies cannot be had.
+    pub async fn of(decisions: &Decisions, scope: &Scope) -> Result<Self, Problem> {
+        let user = scope.user().ok_or_else(|| {
+            Problem::forbidden(format!("{} is a user's to hold, and no user acts here", P::NAME))
+        })?;
+        let tenant = scope.tenant();
+        Self::held_by(decisions.caller(Identity { tenant, user }).await?)
+    }
+
+    /// The rights of a caller who holds the permission at least on some rows.
+    fn held_by(caller: Caller) -> Result<Self, Problem> {
+        if !caller.decide(P::NAME, None).allowed {
+            return Err(caller.refusal(P::NAME, None));
+        }
+        Ok(Self {
+            caller,
+            permission: PhantomData,
+        })
+    }
+
     /// Which rows the caller may touch with `P`, narrowed (never widened) to `narrow`.
     #[must_use]
     pub fn rows(&self, narrow: Option<DataScope>) -> RowFilter {
@@ -138,20 +162,11 @@ impl<S: Send + Sync, P: Permission> FromRequestParts<S> for Allowed<P> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let context = RequestContext::of(parts)?;
-        let caller = context.caller().await?;
-        if !caller.decide(P::NAME, None).allowed {
-            return Err(caller.refusal(P::NAME, None));
-        }
+        let rights = Rights::held_by(context.caller().await?)?;
         let scope = context
             .scope()
             .ok_or_else(|| Problem::unauthenticated("send an access token as Bearer"))?;
-        Ok(Self {
-            scope,
-            rights: Rights {
-                caller,
-                permission: PhantomData,
-            },
-        })
+        Ok(Self { scope, rights })
     }
 }
 

@@ -36,7 +36,7 @@ const EXPLAIN: &str = "iam:explain";
 
 const LOAD_BUDGET: Duration = Duration::from_secs(3);
 const POLICY_BYTES: u64 = 256 << 20;
-const SUBJECTS: u64 = 200_000;
+const SUBJECT_BYTES: u64 = 256 << 20;
 
 /// The process's view of all policies. Cheap to clone.
 #[derive(Clone)]
@@ -70,11 +70,24 @@ struct Platform {
 struct Policy {
     compiled: CompiledPolicy,
     platform: Arc<Platform>,
+    /// The least revision that subjects must have, for changes of many subjects that leave the policy as it is.
+    subjects_floor: AtomicI64,
 }
 
 struct Subject {
     grants: SubjectGrants,
     compiled: CompiledSubject,
+}
+
+impl Subject {
+    /// Both forms keep their lists of ids, which for a large organization is nearly all that they are.
+    fn approximate_bytes(&self) -> usize {
+        let of_grants = size_of_val(self.grants.assignments.as_slice())
+            + size_of_val(self.grants.branches_below.as_slice())
+            + size_of_val(self.grants.team_members.as_slice())
+            + size_of_val(self.grants.organization_branches.as_slice());
+        size_of::<Self>() + of_grants + self.compiled.approximate_bytes()
+    }
 }
 
 /// A caller's policy and grants at one revision: everything a decision needs, without another look-up.
@@ -100,7 +113,12 @@ impl Decisions {
                         u32::try_from(policy.compiled.approximate_bytes()).unwrap_or(u32::MAX)
                     })
                     .build(),
-                subjects: Cache::new(SUBJECTS),
+                subjects: Cache::builder()
+                    .max_capacity(SUBJECT_BYTES)
+                    .weigher(|_, subject: &Arc<Subject>| {
+                        u32::try_from(subject.approximate_bytes()).unwrap_or(u32::MAX)
+                    })
+                    .build(),
                 floors: Cache::new(1_000_000),
                 heard: Cache::new(1_000_000),
                 platform_floor: AtomicI64::new(0),
@@ -123,13 +141,16 @@ impl Decisions {
             self.inner.policies.get(&identity.tenant),
             self.inner.subjects.get(&key),
         ) && subject.compiled.belongs_to(&policy.compiled)
+            && subject.grants.revision >= policy.subjects_floor.load(Ordering::Acquire)
         {
+            CALLERS.hit();
             return Ok(Caller {
                 policy,
                 subject,
                 now_ms,
             });
         }
+        CALLERS.miss();
         let policy = self.policy(identity.tenant).await?;
         let subject = self.subject(&policy, key).await?;
         Ok(Caller {
@@ -210,7 +231,11 @@ impl Decisions {
             let mut scope = REPLICATE.scope(tenant, LOAD_BUDGET);
             let source = self.inner.mesh.call(&mut scope, LoadPolicy { tenant }).await?;
             let compiled = CompiledPolicy::compile(source).map_err(|e| Problem::internal(&e))?;
-            let policy = Arc::new(Policy { compiled, platform });
+            let policy = Arc::new(Policy {
+                compiled,
+                platform,
+                subjects_floor: AtomicI64::new(0),
+            });
             self.inner.policies.insert(tenant, policy.clone());
             // Judged after the insert, so that a change that arrives meanwhile finds the entry or is seen here.
             if policy.compiled.revision() >= self.floor(tenant) && generation == self.generation() {
@@ -264,6 +289,9 @@ impl Decisions {
         self.inner.floors.get(&tenant).unwrap_or(0)
     }
 }
+
+/// Callers whose policy and grants were in memory, and those who had to wait for them.
+static CALLERS: LazyLock<crate::CacheUse> = LazyLock::new(|| crate::CacheUse::of("callers"));
 
 /// Allowed and denied decisions. Looked up once: a decision takes less time than finding its counter.
 static DECIDED: LazyLock<(metrics::Counter, metrics::Counter)> = LazyLock::new(|| {
@@ -327,7 +355,7 @@ impl Caller {
         )
     }
 
-    /// What the caller holds: role assignments, branch and the branches below it.
+    /// What the caller holds: role assignments, branch and the branches below it, teams and organization.
     #[must_use]
     pub fn grants(&self) -> &SubjectGrants {
         &self.subject.grants

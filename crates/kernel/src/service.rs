@@ -10,7 +10,7 @@ use aide::openapi::OpenApi;
 use axum::Router;
 use futures::future::BoxFuture;
 use std::future::Future;
-use stoa_policy::EndpointRule;
+use stoa_policy::{EndpointRule, Schema, Schemas};
 use tokio_util::sync::CancellationToken;
 
 /// A service of the platform.
@@ -21,6 +21,8 @@ pub struct Service {
     pub migrations: &'static [Migration],
     /// Its permissions with their descriptions, for the access service's catalogue.
     pub permissions: &'static [(&'static str, &'static str)],
+    /// The resources that its permissions name, with what conditions and data scopes of grants may ask of their rows.
+    pub resources: &'static [Resource],
     /// The names under which it acts on its own behalf; the mesh mints no others for it.
     pub system_scopes: &'static [&'static str],
     /// Path prefixes that the gateway routes to it.
@@ -33,10 +35,21 @@ pub struct Service {
     pub start: fn(ServiceContext) -> BoxFuture<'static, anyhow::Result<Running>>,
 }
 
-/// What all services of the platform declare, for seeding.
+/// A resource that permissions name: `customers` in `customers:read`.
+#[derive(Clone, Copy)]
+pub struct Resource {
+    /// Its name.
+    pub name: &'static str,
+    /// The attributes of its rows, with their columns: the schema that the service's own queries filter by.
+    pub schema: fn() -> Schema,
+}
+
+/// What all services of the platform declare, for seeding and for checking policies.
 pub struct Catalogue {
     /// Every permission with its service and description.
     pub permissions: Vec<(&'static str, &'static str, &'static str)>,
+    /// The schema of every resource.
+    pub resources: Schemas,
     /// Every endpoint's rule.
     pub endpoint_rules: Vec<EndpointRule>,
     /// Every path prefix with its service.

@@ -1,11 +1,12 @@
 //! One grant against one question: its scope and its condition.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::compile::CompiledGrant;
 use crate::condition::{CompareOp, Condition, Lookup, Operand, Truth};
 use crate::decide::Context;
-use crate::model::{BRANCH_ATTRIBUTE, DataScope, Effect, OWNER_ATTRIBUTE};
+use crate::model::{DataScope, Effect};
 use crate::subject::CompiledSubject;
 use crate::value::{Attributes, Value, ValueRef};
 
@@ -86,34 +87,50 @@ impl Question<'_> {
 
     /// The same test as [`scope_condition`], without building it.
     fn scope(&self, scope: DataScope, resource: &dyn Attributes) -> Truth {
-        match scope {
-            DataScope::All => Truth::True,
-            DataScope::Own => match resource.attribute(OWNER_ATTRIBUTE) {
-                ValueRef::Uuid(owner) => (owner == self.subject.user).into(),
-                _ => Truth::Unknown,
-            },
-            DataScope::Branch => match resource.attribute(BRANCH_ATTRIBUTE) {
-                _ if self.subject.branches.is_empty() => Truth::False,
-                ValueRef::Uuid(branch) => self.subject.branches.binary_search(&branch).is_ok().into(),
-                _ => Truth::Unknown,
-            },
+        let Some(attribute) = scope.attribute() else {
+            return Truth::True;
+        };
+        let wanted = self.subject.ids_of(scope);
+        match (wanted, resource.attribute(attribute)) {
+            ([], _) => Truth::False,
+            (_, ValueRef::Uuid(id)) => wanted.binary_search(&id).is_ok().into(),
+            _ => Truth::Unknown,
         }
     }
 }
 
-/// A scope as a condition on the resource alone.
+impl CompiledSubject {
+    /// The owners or branches, sorted, whose rows are in a scope that asks for [`DataScope::attribute`].
+    fn ids_of(&self, scope: DataScope) -> &[Uuid] {
+        match scope {
+            DataScope::Own => std::slice::from_ref(&self.user),
+            DataScope::Team => &self.team_members,
+            DataScope::Branch => self.branch.as_slice(),
+            DataScope::BranchAndBelow => &self.branches_below,
+            DataScope::Organization => &self.organization_branches,
+            DataScope::All => &[],
+        }
+    }
+}
+
+/// A scope as a condition on the resource alone. Its shape follows from the scope, not from how many ids there are, so
+/// that subjects with the same rights share a prepared statement.
 pub(crate) fn scope_condition(scope: DataScope, subject: &CompiledSubject) -> Condition {
-    match scope {
-        DataScope::All => Condition::always(),
-        DataScope::Own => Condition::Compare {
-            left: Operand::Resource(OWNER_ATTRIBUTE.to_owned()),
+    let Some(attribute) = scope.attribute() else {
+        return Condition::always();
+    };
+    let operand = Operand::Resource(attribute.to_owned());
+    let value = |id: &Uuid| Value::Uuid(*id);
+    match (scope, subject.ids_of(scope)) {
+        (_, []) => Condition::never(),
+        (DataScope::Own | DataScope::Branch, [id, ..]) => Condition::Compare {
+            left: operand,
             op: CompareOp::Eq,
-            right: Operand::Literal(Value::Uuid(subject.user)),
+            right: Operand::Literal(value(id)),
         },
-        DataScope::Branch if subject.branches.is_empty() => Condition::never(),
-        DataScope::Branch => Condition::In {
-            operand: Operand::Resource(BRANCH_ATTRIBUTE.to_owned()),
-            list: subject.branches.iter().copied().map(Value::Uuid).collect(),
+        (_, ids) => Condition::In {
+            operand,
+            list: ids.iter().map(value).collect(),
         },
     }
 }

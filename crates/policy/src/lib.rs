@@ -69,6 +69,7 @@ pub use model::{
     Assignment, BRANCH_ATTRIBUTE, DataScope, Effect, EndpointRule, Grant, OWNER_ATTRIBUTE, Requirement, Role,
     SubjectGrants, TenantPolicy,
 };
+pub use permission::permission_includes;
 pub use schema::{
     AttributeType, MAX_CONDITION_DEPTH, MAX_CONDITION_NODES, MAX_LIST_ENTRIES, ResourceAttribute, Schema,
     Schemas,

@@ -8,9 +8,10 @@ use uuid::Uuid;
 use crate::condition::Condition;
 use crate::value::Value;
 
-/// The resource attribute that holds the owner's user id; [`DataScope::Own`] compares it with the subject.
+/// The resource attribute that holds the owner's user id, for [`DataScope::Own`] and [`DataScope::Team`].
 pub const OWNER_ATTRIBUTE: &str = "ownerId";
-/// The resource attribute that holds the branch; [`DataScope::Branch`] looks it up in the subject's branches.
+/// The resource attribute that holds the branch, for [`DataScope::Branch`], [`DataScope::BranchAndBelow`] and
+/// [`DataScope::Organization`].
 pub const BRANCH_ATTRIBUTE: &str = "branchId";
 
 /// Everything one tenant decides by, at one revision.
@@ -75,15 +76,72 @@ pub enum Effect {
 }
 
 /// The rows a grant is about, narrowest first.
+///
+/// The order says which of two is the wider one to name, as in [`Decision::scope`](crate::Decision). It is not
+/// inclusion: `own` and `team` ask for a row's owner, `branch` to `organization` for its branch, and no row need be in
+/// both, so `team` and `branch` cannot be compared. [`DataScope::includes`] says what is inside what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DataScope {
     /// Rows whose `ownerId` is the subject.
     Own,
-    /// Rows whose `branchId` is the subject's branch or one below it.
+    /// Rows whose `ownerId` is the subject or shares a live team with the subject.
+    Team,
+    /// Rows whose `branchId` is the subject's branch.
     Branch,
+    /// Rows whose `branchId` is the subject's branch or one below it.
+    BranchAndBelow,
+    /// Rows whose `branchId` is any branch of the organization of the subject's branch.
+    Organization,
     /// Every row of the tenant.
     All,
+}
+
+impl DataScope {
+    /// Every scope, narrowest first.
+    pub const EVERY: [Self; 6] = [
+        Self::Own,
+        Self::Team,
+        Self::Branch,
+        Self::BranchAndBelow,
+        Self::Organization,
+        Self::All,
+    ];
+
+    /// The name, as in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Team => "team",
+            Self::Branch => "branch",
+            Self::BranchAndBelow => "branchAndBelow",
+            Self::Organization => "organization",
+            Self::All => "all",
+        }
+    }
+
+    /// The attribute of a row that the scope asks for; `None` when it asks for nothing.
+    #[must_use]
+    pub const fn attribute(self) -> Option<&'static str> {
+        match self {
+            Self::Own | Self::Team => Some(OWNER_ATTRIBUTE),
+            Self::Branch | Self::BranchAndBelow | Self::Organization => Some(BRANCH_ATTRIBUTE),
+            Self::All => None,
+        }
+    }
+
+    /// Whether, for every subject, each row in `other` is in this scope too.
+    #[must_use]
+    pub fn includes(self, other: Self) -> bool {
+        match self {
+            Self::Own | Self::Branch => self == other,
+            Self::Team => other.attribute() == Some(OWNER_ATTRIBUTE),
+            Self::BranchAndBelow => matches!(other, Self::Branch | Self::BranchAndBelow),
+            Self::Organization => other.attribute() == Some(BRANCH_ATTRIBUTE),
+            Self::All => true,
+        }
+    }
 }
 
 /// What a caller of an endpoint must have.
@@ -132,6 +190,12 @@ pub struct SubjectGrants {
     /// The user's branch and every branch below it.
     #[serde(default)]
     pub branches_below: Vec<Uuid>,
+    /// Everybody who shares a live team with the user. The user belongs to it, named or not.
+    #[serde(default)]
+    pub team_members: Vec<Uuid>,
+    /// Every branch of the organization of the user's branch. `branches_below` belong to it, named or not.
+    #[serde(default)]
+    pub organization_branches: Vec<Uuid>,
     /// What conditions may ask as `subject`, besides `id` and `branch`.
     #[serde(default)]
     pub attributes: BTreeMap<String, Value>,

@@ -22,8 +22,12 @@ pub struct CompiledSubject {
     /// Sorted by role; the periods of one role do not overlap.
     pub(crate) roles: Vec<HeldRole>,
     pub(crate) branch: Option<Uuid>,
-    /// Sorted.
-    pub(crate) branches: Vec<Uuid>,
+    /// The branch and every branch below it; sorted, as the following two.
+    pub(crate) branches_below: Vec<Uuid>,
+    /// Never without the user.
+    pub(crate) team_members: Vec<Uuid>,
+    /// Never without `branches_below`.
+    pub(crate) organization_branches: Vec<Uuid>,
     attributes: BTreeMap<String, Value>,
 }
 
@@ -56,10 +60,8 @@ impl CompiledSubject {
             });
         }
         let roles = flatten(policy, &grants);
-        let mut branches = grants.branches_below;
-        branches.extend(grants.branch);
-        branches.sort_unstable();
-        branches.dedup();
+        let branches_below = sorted(grants.branches_below, grants.branch);
+        let organization_branches = sorted(grants.organization_branches, branches_below.iter().copied());
         let mut attributes = grants.attributes;
         for value in attributes.values_mut() {
             // PostgreSQL has no text with NUL, so such a value can equal nothing.
@@ -74,7 +76,9 @@ impl CompiledSubject {
             generation: policy.generation,
             roles,
             branch: grants.branch,
-            branches,
+            branches_below,
+            team_members: sorted(grants.team_members, [grants.user]),
+            organization_branches,
             attributes,
         })
     }
@@ -103,7 +107,8 @@ impl CompiledSubject {
     pub fn approximate_bytes(&self) -> usize {
         size_of::<Self>()
             + self.roles.len() * size_of::<HeldRole>()
-            + self.branches.len() * size_of::<Uuid>()
+            + (self.branches_below.len() + self.team_members.len() + self.organization_branches.len())
+                * size_of::<Uuid>()
             + self.attributes.keys().map(|name| 96 + name.len()).sum::<usize>()
     }
 
@@ -115,6 +120,15 @@ impl CompiledSubject {
             name => self.attributes.get(name).map_or(ValueRef::Null, Value::as_ref),
         }
     }
+}
+
+/// The ids of both, each once.
+fn sorted(mut ids: Vec<Uuid>, more: impl IntoIterator<Item = Uuid>) -> Vec<Uuid> {
+    ids.extend(more);
+    ids.sort_unstable();
+    ids.dedup();
+    ids.shrink_to_fit();
+    ids
 }
 
 /// Every role held, directly or by inheritance, with the periods merged.

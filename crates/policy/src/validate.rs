@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::endpoint::EndpointRules;
 use crate::error::{CompileError, Problem};
-use crate::model::{BRANCH_ATTRIBUTE, DataScope, Grant, OWNER_ATTRIBUTE, Role, TenantPolicy};
+use crate::model::{Grant, Role, TenantPolicy};
 use crate::permission::PermissionPattern;
 use crate::schema::{Schemas, check_size};
 
@@ -36,11 +36,7 @@ fn check_against_schemas(grant: &Grant, at: &str, schemas: &Schemas, problems: &
     let Some(pattern) = PermissionPattern::parse(&grant.permission) else {
         return;
     };
-    let needed = match grant.scope {
-        DataScope::Own => Some(OWNER_ATTRIBUTE),
-        DataScope::Branch => Some(BRANCH_ATTRIBUTE),
-        DataScope::All => None,
-    };
+    let needed = grant.scope.attribute();
     match pattern.resource() {
         Some(resource) => {
             let nothing = crate::schema::Schema::new();

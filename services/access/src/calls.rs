@@ -1,5 +1,7 @@
 //! The calls that other services and every process's replica make.
 
+mod roles;
+
 use crate::error::refused;
 use crate::model::Assignment;
 use crate::store::{self, Change, PolicyWrite, actor_text, snapshot};
@@ -7,7 +9,10 @@ use crate::{App, CHANGE_LOCK, PROVISION, defaults, feed};
 use std::future::Future;
 use std::time::Duration;
 use stoa_contracts::Done;
-use stoa_contracts::access::{AssignRole, DescribeSubject, ProvisionTenant, Provisioned, SubjectDescription};
+use stoa_contracts::access::{
+    AssignRole, DescribeSubject, GrantRole, PermissionsOf, ProvisionTenant, Provisioned, RolesOf,
+    SubjectDescription, WithdrawRole,
+};
 use stoa_kernel::decisions::{LoadPlatformRules, LoadPolicy, LoadSubject, PlatformRules, WatchChanges};
 use stoa_kernel::mesh::{Call, Calls};
 use stoa_kernel::{Actor, FieldError, Problem, Scope};
@@ -27,6 +32,10 @@ pub(crate) fn all(app: &App) -> Calls {
         .on::<DescribeSubject, _, _>(with(app, describe_subject))
         .on::<ProvisionTenant, _, _>(with(app, provision_tenant))
         .on::<AssignRole, _, _>(with(app, assign_role))
+        .on::<GrantRole, _, _>(with(app, roles::grant_role))
+        .on::<WithdrawRole, _, _>(with(app, roles::withdraw_role))
+        .on::<RolesOf, _, _>(with(app, roles::roles_of))
+        .on::<PermissionsOf, _, _>(with(app, roles::permissions_of))
 }
 
 fn with<C: Call, F, Fut>(app: &App, handler: F) -> impl Fn(Scope, C) -> Fut + Send + Sync + 'static
@@ -81,7 +90,9 @@ async fn describe_subject(
         .await?
         .ok_or_else(|| Problem::not_found("tenant"))?;
     let now = app.context.clock.now();
-    let mut description = store::replica::describe(db.app.begin(&mut scope), call.user, now).await?;
+    let schemas = &app.context.catalogue.resources;
+    let tx = db.app.begin(&mut scope);
+    let mut description = store::replica::describe(tx, call.user, now, schemas).await?;
     description.plan = plan;
     Ok(description)
 }

@@ -1,5 +1,8 @@
 //! What the database's constraints mean to a client.
 
+use crate::model::Grant;
+use crate::store;
+use http::StatusCode;
 use stoa_kernel::{DbError, FieldError, Problem};
 
 /// A broken constraint in the client's words.
@@ -42,6 +45,22 @@ pub(crate) fn last_administrator() -> Problem {
         "iam.last_administrator",
         "nobody would be left who holds iam:write without end, and nobody could repair that; give it to another user \
          first",
+    )
+}
+
+/// The refusal of a role that holds `grant`, which its giver does not.
+pub(crate) fn exceeds_own_rights(grant: &Grant) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "iam.exceeds_own_rights",
+        "Forbidden",
+        format!(
+            "the role has a grant ({} {} in the scope {}) that you do not hold for as long; somebody with iam:write can \
+             give or take it",
+            store::grant::effect_text(grant.effect),
+            grant.permission,
+            grant.scope.as_str()
+        ),
     )
 }
 

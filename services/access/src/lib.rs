@@ -2,13 +2,15 @@
 
 mod administration;
 mod api;
-mod attributes;
+mod assigning;
 mod calls;
 mod consumers;
 mod defaults;
+mod delegation;
 mod error;
 mod feed;
 pub mod model;
+mod organizations;
 mod seed;
 mod store;
 
@@ -26,6 +28,8 @@ pub const CHANGE_LOCK: i64 = 0x5374_6f61_4943;
 
 /// Reads the feed of changes, which spans all tenants.
 const FOLLOW: SystemScope = SystemScope::named("access.feed");
+/// Asks for the organization of branches of all tenants that were known before it was kept.
+const ORGANIZATIONS: SystemScope = SystemScope::named("access.organizations");
 /// Gives a new tenant its first roles: whoever provisions it works outside of it.
 const PROVISION: SystemScope = SystemScope::named("access.provision");
 
@@ -47,9 +51,10 @@ stoa_kernel::permissions! {
 pub fn service() -> Service {
     Service {
         name: SERVICE,
-        migrations: stoa_kernel::migrations!["0001_init"],
+        migrations: stoa_kernel::migrations!["0001_init", "0002_scopes"],
         permissions: PERMISSIONS,
-        system_scopes: &["access.feed", "access.provision"],
+        resources: &[],
+        system_scopes: &["access.feed", "access.organizations", "access.provision"],
         paths: &["/api/iam", "/access/v1", "/.well-known/authzen-configuration"],
         openapi: || stoa_kernel::openapi::describe(api::routes()),
         seed: Some(seed::statements),
@@ -73,5 +78,7 @@ async fn start(context: ServiceContext) -> anyhow::Result<Running> {
     Ok(Running::new(api::routes(), app.clone())
         .with_calls(calls::all(&app))
         .with_task(feed.task(context.clone()))
-        .with_task(consumers::branches(&context)))
+        .with_task(consumers::branches(&context))
+        .with_task(consumers::teams(&context))
+        .with_task(organizations::task(app)))
 }

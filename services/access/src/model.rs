@@ -4,13 +4,12 @@ mod rule;
 
 pub use rule::{MAX_RULES, Rule, RuleInput};
 
-use crate::attributes;
 use crate::error::role_name_taken;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{FieldError, Problem};
-use stoa_policy::{Condition, DataScope, Effect, TenantPolicy};
+use stoa_policy::{Condition, DataScope, Effect, Schemas, TenantPolicy};
 use stoa_types::{AssignmentId, BranchId, GrantId, RoleId, UserId};
 use uuid::Uuid;
 
@@ -151,7 +150,7 @@ pub struct Grant {
     #[schemars(with = "String", extend("enum" = ["allow", "deny"]))]
     pub effect: Effect,
     /// The rows it is about.
-    #[schemars(with = "String", extend("enum" = ["own", "branch", "all"]))]
+    #[schemars(with = "String", extend("enum" = DataScope::EVERY))]
     pub scope: DataScope,
     /// A further test on each row.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,7 +165,7 @@ pub struct Grant {
 /// What a client writes of a [`Grant`].
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(example = serde_json::json!({"permission": "customers:read", "effect": "allow", "scope": "branch"}))]
+#[schemars(example = serde_json::json!({"permission": "customers:read", "effect": "allow", "scope": "branchAndBelow"}))]
 pub struct GrantInput {
     /// `resource:action`, `resource:*` or `*`.
     pub permission: String,
@@ -174,8 +173,9 @@ pub struct GrantInput {
     #[serde(default = "allow")]
     #[schemars(with = "String", extend("enum" = ["allow", "deny"]))]
     pub effect: Effect,
-    /// `own` rows, those of the user's `branch` and below it, or `all`.
-    #[schemars(with = "String", extend("enum" = ["own", "branch", "all"]))]
+    /// The user's `own` rows, those of the user's `team`, those of the user's `branch`, with the branches below it
+    /// (`branchAndBelow`) or with all of its `organization`, or `all`.
+    #[schemars(with = "String", extend("enum" = DataScope::EVERY))]
     pub scope: DataScope,
     /// A further test on each row, such as
     /// `{"compare": {"left": {"resource": "status"}, "op": "eq", "right": {"literal": "lead"}}}`.
@@ -189,11 +189,11 @@ fn allow() -> Effect {
 }
 
 impl GrantInput {
-    /// Checks the permission's form and the condition's types.
+    /// Checks the permission's form, and the scope and the condition against what the resources have.
     ///
     /// # Errors
     /// 422 with the pointer of the field or of the condition's node.
-    pub fn check(&self) -> Result<(), Problem> {
+    pub fn check(&self, schemas: &Schemas) -> Result<(), Problem> {
         let condition = serde_json::to_string(&self.condition).unwrap_or_default();
         if condition.len() > MAX_CONDITION_BYTES || condition.contains("\\u0000") {
             let detail = format!("must have at most {MAX_CONDITION_BYTES} bytes as JSON and no NUL");
@@ -221,8 +221,7 @@ impl GrantInput {
             ..TenantPolicy::default()
         };
         let at = |pointer: &str| pointer.strip_prefix("/grants/0").unwrap_or(pointer).to_owned();
-        stoa_policy::validate(&policy, &attributes::schemas())
-            .map_err(|error| invalid(&error.problems, "policy", at))
+        stoa_policy::validate(&policy, schemas).map_err(|error| invalid(&error.problems, "policy", at))
     }
 }
 
@@ -278,14 +277,22 @@ impl AssignmentInput {
     /// # Errors
     /// 422 at `/validUntil`.
     pub fn check(&self) -> Result<(), Problem> {
-        match (self.valid_from, self.valid_until) {
-            (Some(from), Some(until)) if from >= until => Err(Problem::invalid(vec![FieldError::new(
-                "/validUntil",
-                "range",
-                "must be later than validFrom",
-            )])),
-            _ => Ok(()),
-        }
+        check_period(self.valid_from, self.valid_until)
+    }
+}
+
+/// Checks that a period has a length.
+///
+/// # Errors
+/// 422 at `/validUntil`.
+pub(crate) fn check_period(from: Option<Timestamp>, until: Option<Timestamp>) -> Result<(), Problem> {
+    match (from, until) {
+        (Some(from), Some(until)) if from >= until => Err(Problem::invalid(vec![FieldError::new(
+            "/validUntil",
+            "range",
+            "must be later than validFrom",
+        )])),
+        _ => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod grant;
 pub(crate) mod replica;
 pub(crate) mod role;
 pub(crate) mod seed;
+pub(crate) mod team;
 pub(crate) mod tenant;
 
 use crate::CHANGE_LOCK;
@@ -72,7 +73,7 @@ pub(crate) struct Change {
     pub(crate) kind: &'static str,
     /// What changed.
     pub(crate) entity: Option<Uuid>,
-    /// The only user concerned; `None` when the tenant's policy changed.
+    /// The only user concerned; `None` when the tenant's policy changed, or many users.
     pub(crate) user: Option<UserId>,
     /// The record before.
     pub(crate) before: Option<serde_json::Value>,

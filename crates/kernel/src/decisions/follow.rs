@@ -88,9 +88,15 @@ impl Decisions {
         };
         let floor = inner.floors.get(&tenant).unwrap_or(0).max(change.revision);
         inner.floors.insert(tenant, floor);
-        match change.user {
-            Some(user) => inner.subjects.invalidate(&(tenant, user)),
-            None => inner.policies.invalidate(&tenant),
+        match (change.user, change.subjects) {
+            (Some(user), _) => inner.subjects.invalidate(&(tenant, user)),
+            // Without a policy in memory no subject can be used before it is compiled again, which looks at the floor.
+            (None, true) => {
+                if let Some(policy) = inner.policies.get(&tenant) {
+                    policy.subjects_floor.fetch_max(change.revision, Ordering::AcqRel);
+                }
+            }
+            (None, false) => inner.policies.invalidate(&tenant),
         }
         inner.heard.insert(tenant, floor);
     }

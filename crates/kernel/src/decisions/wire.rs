@@ -82,8 +82,12 @@ pub struct Changes {
 pub struct Change {
     /// The tenant; `None` for the rules of the platform.
     pub tenant: Option<TenantId>,
-    /// The only user concerned; `None` when the tenant's policy itself changed.
+    /// The only user concerned; `None` when the tenant's policy itself changed, or many users.
     pub user: Option<UserId>,
+    /// Many users of the tenant changed and the policy did not: a team, or the tree of branches. A reader that does not
+    /// know this field loads the policy again too, which does no harm.
+    #[serde(default)]
+    pub subjects: bool,
     /// The revision from which the change holds.
     pub revision: i64,
 }

@@ -9,7 +9,8 @@ use crate::generate::small_id;
 
 const ROLE: Uuid = Uuid::from_u128(10);
 
-/// One role, held by one user whose branches are 1 and 2.
+/// One role, held by user 0, who works at branch 1 with 2 below it in an organization that has 3 too, and shares a team
+/// with user 4.
 pub(crate) struct Setup {
     pub(crate) policy: TenantPolicy,
     pub(crate) grants: SubjectGrants,
@@ -40,6 +41,8 @@ impl Setup {
             assignments: vec![held(ROLE)],
             branch: Some(small_id(1)),
             branches_below: vec![small_id(2), small_id(1)],
+            team_members: vec![small_id(4)],
+            organization_branches: vec![small_id(1), small_id(2), small_id(3)],
             attributes: BTreeMap::new(),
         };
         Self { policy, grants }
@@ -169,10 +172,58 @@ fn scopes_hold_for_owner_and_branches() {
         (Reason::Possible, Some(DataScope::Own))
     );
 
-    let branch = Setup::new(vec![allow(DataScope::Branch), allow(DataScope::Own)]);
-    assert!(branch.ask("customers:read", Some(&row(Some(4), Some(2)))).allowed);
-    assert!(!branch.ask("customers:read", Some(&row(Some(4), Some(3)))).allowed);
-    assert_eq!(branch.ask("customers:read", None).scope, Some(DataScope::Branch));
+    // Whose rows, at which branches, are in each scope.
+    let (owners, branches) = ([0, 4, 5], [1, 2, 3, 6]);
+    for (scope, owned, placed) in [
+        (DataScope::Own, &[0][..], &branches[..]),
+        (DataScope::Team, &[0, 4], &branches),
+        (DataScope::Branch, &owners, &[1]),
+        (DataScope::BranchAndBelow, &owners, &[1, 2]),
+        (DataScope::Organization, &owners, &[1, 2, 3]),
+        (DataScope::All, &owners, &branches),
+    ] {
+        let setup = Setup::new(vec![allow(scope)]);
+        for (owner, branch) in owners.iter().flat_map(|o| branches.map(|b| (*o, b))) {
+            let decision = setup.ask("customers:read", Some(&row(Some(owner), Some(branch))));
+            let expected = owned.contains(&owner) && placed.contains(&branch);
+            assert_eq!(decision.allowed, expected, "{scope:?} {owner} {branch}");
+        }
+        assert_eq!(setup.ask("customers:read", None).scope, Some(scope));
+    }
+    let both = Setup::new(vec![allow(DataScope::Branch), allow(DataScope::Team)]);
+    assert!(both.ask("customers:read", Some(&row(Some(4), Some(6)))).allowed);
+    assert!(both.ask("customers:read", Some(&row(Some(5), Some(1)))).allowed);
+    assert!(!both.ask("customers:read", Some(&row(Some(5), Some(2)))).allowed);
+    assert_eq!(both.ask("customers:read", None).scope, Some(DataScope::Branch));
+}
+
+// covers: AZ-04, AZ-09
+#[test]
+fn names_of_scopes_are_those_of_their_json() {
+    for scope in DataScope::EVERY {
+        assert_eq!(serde_json::to_value(scope).unwrap(), scope.as_str());
+        let (policy, subject) = Setup::new(vec![allow(scope)]).compile();
+        let explanation = explain(&policy, &subject, "customers:read", None, &Context::at(100));
+        assert_eq!(explanation.considered[0].scope, scope);
+    }
+}
+
+// covers: AZ-04
+#[test]
+fn a_peer_that_knows_no_teams_narrows_and_never_widens() {
+    let mut setup = Setup::new(vec![allow(DataScope::Team), allow(DataScope::Organization)]);
+    let mut sent = serde_json::to_value(&setup.grants).unwrap();
+    for unknown in ["teamMembers", "organizationBranches"] {
+        sent.as_object_mut().unwrap().remove(unknown).unwrap();
+    }
+    setup.grants = serde_json::from_value(sent).unwrap();
+    let reads = |owner, branch| {
+        setup
+            .ask("customers:read", Some(&row(Some(owner), Some(branch))))
+            .allowed
+    };
+    assert!(reads(0, 6) && reads(5, 2));
+    assert!(!reads(4, 6) && !reads(5, 3));
 }
 
 // covers: AZ-01

@@ -25,19 +25,51 @@ fn scopes_become_column_tests() {
     let user = Setup::new(vec![]).grants.user;
     let branches = SqlParam::UuidArray(vec![small_id(1), small_id(2)]);
 
-    let both = Setup::new(vec![allow(DataScope::Own), allow(DataScope::Branch)]);
+    let both = Setup::new(vec![allow(DataScope::Own), allow(DataScope::BranchAndBelow)]);
     let sql = sql_of(&both, None);
     assert_eq!(sql.sql, "(branch_id = any($3) or owner_id = $4)");
     assert_eq!(sql.params, [branches.clone(), SqlParam::Uuid(user)]);
+
+    let team = SqlParam::UuidArray(vec![user, small_id(4)]);
+    let organization = SqlParam::UuidArray((1..=3).map(small_id).collect());
+    for (scope, expected, param) in [
+        (DataScope::Team, "owner_id = any($3)", team),
+        (DataScope::Branch, "branch_id = $3", SqlParam::Uuid(small_id(1))),
+        (DataScope::Organization, "branch_id = any($3)", organization),
+    ] {
+        let sql = sql_of(&Setup::new(vec![allow(scope)]), None);
+        assert_eq!(
+            (sql.sql.as_str(), sql.params),
+            (expected, vec![param]),
+            "{scope:?}"
+        );
+    }
 
     let sql = sql_of(&Setup::new(vec![allow(DataScope::All)]), None);
     assert_eq!((sql.sql.as_str(), sql.params.len()), ("true", 0));
     assert_eq!(sql_of(&Setup::new(vec![]), None).sql, "false");
 
-    let narrowed = sql_of(&Setup::new(vec![allow(DataScope::Branch)]), Some(DataScope::Own));
+    let narrowed = sql_of(
+        &Setup::new(vec![allow(DataScope::BranchAndBelow)]),
+        Some(DataScope::Own),
+    );
     assert_eq!(narrowed.sql, "(branch_id = any($3) and owner_id = $4)");
     let not_widened = sql_of(&Setup::new(vec![allow(DataScope::Own)]), Some(DataScope::All));
     assert_eq!(not_widened.sql, "owner_id = $3");
+}
+
+// covers: AZ-04
+#[test]
+fn without_a_branch_the_scopes_of_branches_are_empty() {
+    let mut setup = Setup::new(vec![
+        allow(DataScope::Branch),
+        allow(DataScope::BranchAndBelow),
+        allow(DataScope::Organization),
+    ]);
+    setup.grants.branch = None;
+    setup.grants.branches_below.clear();
+    setup.grants.organization_branches.clear();
+    assert_eq!(sql_of(&setup, None).sql, "false");
 }
 
 // covers: AZ-04

@@ -173,7 +173,7 @@ fn grant(random: &mut Random, n: usize, roles: usize) -> Grant {
         } else {
             Effect::Allow
         },
-        scope: random.pick(&[DataScope::Own, DataScope::Branch, DataScope::All]),
+        scope: random.pick(&DataScope::EVERY),
         condition: random.chance(60).then(|| condition(random, 3)),
     }
 }
@@ -185,7 +185,8 @@ fn subject(random: &mut Random, roles: usize) -> SubjectGrants {
         valid_until: random.pick(&[None, None, None, Some(60), Some(100), Some(200)]),
     });
     let assignments = assignments.collect();
-    let branches_below = (0..random.below(3)).map(|_| random.id()).collect();
+    let mut ids = || (0..random.below(3)).map(|_| random.id()).collect();
+    let (branches_below, team_members, organization_branches) = (ids(), ids(), ids());
     // Sometimes absent, null or of a type that the schema does not say.
     let mut attributes = BTreeMap::new();
     for (name, kind) in [("team", AttributeType::Text), ("limit", AttributeType::Int)] {
@@ -205,6 +206,8 @@ fn subject(random: &mut Random, roles: usize) -> SubjectGrants {
         assignments,
         branch: random.chance(70).then(|| random.id()),
         branches_below,
+        team_members,
+        organization_branches,
         attributes,
     }
 }

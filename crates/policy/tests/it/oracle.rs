@@ -74,13 +74,22 @@ pub(crate) fn condition(world: &World, row: &Row, tree: &Condition) -> Tri {
 
 pub(crate) fn scope(world: &World, row: &Row, scope: DataScope) -> Tri {
     let value = |name: &str| row.get(name).cloned().unwrap_or_default();
-    let own_branch = world.grants.branch.iter();
+    let is_one_of = |name: &str, ids: &[&[Uuid]]| {
+        let ids = ids.iter().copied().flatten();
+        or(ids.map(|id| compare(&value(name), CompareOp::Eq, &Value::Uuid(*id))))
+    };
+    let subject = &world.grants;
+    let (me, branch) = (&[subject.user][..], subject.branch.as_slice());
     match scope {
         DataScope::All => Some(true),
-        DataScope::Own => compare(&value("ownerId"), CompareOp::Eq, &Value::Uuid(world.grants.user)),
-        DataScope::Branch => or(own_branch
-            .chain(&world.grants.branches_below)
-            .map(|branch| compare(&value("branchId"), CompareOp::Eq, &Value::Uuid(*branch)))),
+        DataScope::Own => is_one_of("ownerId", &[me]),
+        DataScope::Team => is_one_of("ownerId", &[me, &subject.team_members]),
+        DataScope::Branch => is_one_of("branchId", &[branch]),
+        DataScope::BranchAndBelow => is_one_of("branchId", &[branch, &subject.branches_below]),
+        DataScope::Organization => is_one_of(
+            "branchId",
+            &[branch, &subject.branches_below, &subject.organization_branches],
+        ),
     }
 }
 

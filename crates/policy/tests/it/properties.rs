@@ -35,16 +35,30 @@ proptest! {
         let (policy, subject) = world.compile();
         let context = world.context();
         for permission in PERMISSIONS {
-            for narrow in [None, Some(DataScope::Own), Some(DataScope::Branch), Some(DataScope::All)] {
+            let wide = row_filter(&policy, &subject, permission, None, &context);
+            for narrow in DataScope::EVERY.map(Some).into_iter().chain([None]) {
                 let filter = row_filter(&policy, &subject, permission, narrow, &context);
                 for row in &world.rows {
                     let allowed = decide(&policy, &subject, permission, Some(row), &context).allowed;
                     let within = narrow.is_none_or(|scope| oracle::scope(&world, row, scope) == Some(true));
                     prop_assert_eq!(filter.matches(row), allowed && within, "{} {:?} {:?}", permission, narrow, row);
+                    prop_assert!(wide.matches(row) || !filter.matches(row), "narrowing widened");
                     prop_assert!(!filter.is_all() || filter.matches(row));
                     prop_assert!(!filter.is_none() || !filter.matches(row));
                 }
             }
+        }
+    }
+
+    // covers: AZ-04
+    #[test]
+    fn a_scope_holds_what_it_includes(seed: u64) {
+        let world = World::new(seed);
+        for (wide, narrow) in DataScope::EVERY.iter().flat_map(|wide| DataScope::EVERY.map(|narrow| (*wide, narrow))) {
+            let escapes = |row| oracle::scope(&world, row, narrow) == Some(true)
+                && oracle::scope(&world, row, wide) != Some(true);
+            prop_assert!(!wide.includes(narrow) || !world.rows.iter().any(escapes), "{:?} {:?}", wide, narrow);
+            prop_assert!(!wide.includes(narrow) || wide >= narrow, "the order contradicts inclusion");
         }
     }
 

@@ -10,15 +10,12 @@ mod roles;
 mod rules;
 
 use crate::App;
-use crate::administration::Administration;
-use crate::error::last_administrator;
-use crate::store::administration::{Loss, read, remains};
-use crate::store::{PolicyWrite, Results, Statement, grant, role};
+use crate::store::{Results, Statement, grant, role};
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with, put_with};
+pub(crate) use decisions::user::permissions_of;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use stoa_kernel::Problem;
 use stoa_types::{AssignmentId, GrantId, RoleId, RuleId, UserId};
 
 /// All routes.
@@ -132,25 +129,12 @@ struct UserPath {
 }
 
 /// The reads from which [`administration`] works out who administers the tenant.
-fn administration_reads() -> [Statement; 2] {
+pub(crate) fn administration_reads() -> [Statement; 2] {
     [role::all(), grant::of_administration()]
 }
 
-fn administration(
+pub(crate) fn administration(
     results: &mut Results,
 ) -> Result<(Vec<crate::model::Role>, Vec<crate::model::Grant>), stoa_kernel::DbError> {
     Ok((results.all(role::read)?, results.all(grant::read)?))
-}
-
-/// Refuses (409) a write after which nobody would hold `iam:write` without end.
-async fn keep_administrable(
-    write: &mut PolicyWrite<'_>,
-    after: &Administration,
-    loss: Loss,
-) -> Result<(), Problem> {
-    let now = write.now;
-    match write.ask(remains(after, loss, now)).await?.one(read)? {
-        Some(true) => Ok(()),
-        _ => Err(last_administrator()),
-    }
 }

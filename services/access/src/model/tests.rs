@@ -1,7 +1,16 @@
 use super::*;
 use serde_json::json;
-use stoa_policy::Requirement;
+use stoa_policy::{AttributeType, Requirement, Schema};
 use stoa_types::RuleId;
+
+fn schemas() -> Schemas {
+    let customers = Schema::with_owner_and_branch("owner_id", "branch_id");
+    let users = Schema::new().with("ownerId", AttributeType::Uuid, "id");
+    let customers = customers.with("status", AttributeType::Text, "status");
+    [("customers", customers), ("users", users)]
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .into()
+}
 
 fn role(name: &str, parents: &[RoleId]) -> Role {
     Role {
@@ -69,7 +78,7 @@ fn a_condition_is_type_checked_with_a_pointer_to_its_node() {
     }))
     .unwrap();
     assert_eq!(input.effect, Effect::Allow);
-    let problem = input.check().unwrap_err();
+    let problem = input.check(&schemas()).unwrap_err();
     assert_eq!(problem.errors[0].pointer, "/condition/all/0/compare");
 
     let unknown = GrantInput {
@@ -77,7 +86,31 @@ fn a_condition_is_type_checked_with_a_pointer_to_its_node() {
         condition: None,
         ..input
     };
-    assert_eq!(unknown.check().unwrap_err().errors[0].pointer, "/permission");
+    assert_eq!(
+        unknown.check(&schemas()).unwrap_err().errors[0].pointer,
+        "/permission"
+    );
+}
+
+// covers: AZ-04
+#[test]
+fn a_scope_is_refused_where_no_row_could_be_in_it() {
+    for scope in DataScope::EVERY {
+        let input = |permission: &str| GrantInput {
+            permission: permission.into(),
+            effect: Effect::Allow,
+            scope,
+            condition: None,
+        };
+        assert!(input("customers:read").check(&schemas()).is_ok(), "{scope:?}");
+        assert!(input("*").check(&schemas()).is_ok(), "{scope:?}");
+        let of_branches = scope.attribute() == Some(stoa_policy::BRANCH_ATTRIBUTE);
+        let refused = input("users:read").check(&schemas()).err();
+        assert_eq!(refused.is_some(), of_branches, "{scope:?}");
+        if let Some(problem) = refused {
+            assert_eq!(problem.errors[0].pointer, "/scope");
+        }
+    }
 }
 
 // covers: GW-03
@@ -156,7 +189,7 @@ fn a_rule_and_a_condition_are_small() {
             "condition": {"compare": {"left": {"resource": "sector"}, "op": "eq", "right": {"literal": text}}}
         }))
         .unwrap();
-        let problem = input.check().unwrap_err();
+        let problem = input.check(&schemas()).unwrap_err();
         assert_eq!(
             (problem.status, problem.errors[0].pointer.as_str()),
             (422, "/condition")

@@ -61,6 +61,12 @@ pub(crate) fn of_user_and_role(user: UserId, role: RoleId) -> Statement {
     )
 }
 
+/// Every assignment of a user.
+pub(crate) async fn of_user(tx: TenantTx<'_>, user: UserId) -> Result<Vec<Assignment>, DbError> {
+    let rows = tx.read(select!("where user_id = $1"), &[&user.uuid()]).await?;
+    rows.iter().map(read).collect()
+}
+
 /// Whether anybody holds the role or inherits from it.
 pub(crate) fn role_is_used(role: RoleId) -> Statement {
     (

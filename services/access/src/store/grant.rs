@@ -3,11 +3,12 @@
 use super::{Statement, json, list, snapshot, word};
 use crate::administration::COVERING;
 use crate::model::Grant;
+use jiff::Timestamp;
 use stoa_kernel::db::Row;
 use stoa_kernel::http::{ListPlan, SortKey};
 use stoa_kernel::{DbError, TenantTx, params};
-use stoa_policy::{DataScope, Effect};
-use stoa_types::{GrantId, RoleId};
+use stoa_policy::Effect;
+use stoa_types::{GrantId, RoleId, UserId};
 use uuid::Uuid;
 
 /// What a role's grants can be sorted by.
@@ -65,6 +66,40 @@ pub(crate) fn of_role(role: RoleId) -> Statement {
     (select!("where role_id = $1"), params![role.uuid()])
 }
 
+/// The grants of a role and of those it inherits from.
+pub(crate) fn of_role_and_above(role: RoleId) -> Statement {
+    (
+        concat!(
+            "with recursive above (role_id) as (
+               select $1::uuid
+               union
+               select p.parent_id from access.role_parent p join above a on p.role_id = a.role_id
+             ) ",
+            select!("where role_id in (select a.role_id from above a)")
+        ),
+        params![role.uuid()],
+    )
+}
+
+/// The grants that a user holds now, inherited ones included: of the allowing ones those that the user keeps at least
+/// until `until` (`None` is for ever).
+pub(crate) fn held_by(user: UserId, now: Timestamp, until: Option<Timestamp>) -> Statement {
+    (
+        concat!(
+            "with recursive held (role_id, lasting) as (
+               select a.role_id, a.valid_until is null or coalesce(a.valid_until >= $3, false)
+               from access.assignment a
+               where a.user_id = $1 and (a.valid_from is null or a.valid_from <= $2)
+                 and (a.valid_until is null or a.valid_until > $2)
+               union
+               select p.parent_id, h.lasting from access.role_parent p join held h on p.role_id = h.role_id
+             ) ",
+            select!("where role_id in (select h.role_id from held h where h.lasting or effect = 'deny')")
+        ),
+        params![user.uuid(), now, until],
+    )
+}
+
 pub(crate) fn count() -> Statement {
     ("select count(*) from access.role_grant", params![])
 }
@@ -92,7 +127,7 @@ pub(crate) fn insert(tenant: Uuid, grant: &Grant) -> Statement {
             grant.role_id.uuid(),
             grant.permission.clone(),
             effect_text(grant.effect),
-            scope_text(grant.scope),
+            grant.scope.as_str(),
             grant.condition.as_ref().and_then(snapshot),
             grant.created_at,
             grant.created_by.clone(),
@@ -104,17 +139,9 @@ pub(crate) fn delete(id: GrantId) -> Statement {
     ("delete from access.role_grant where id = $1", params![id.uuid()])
 }
 
-fn effect_text(effect: Effect) -> &'static str {
+pub(crate) fn effect_text(effect: Effect) -> &'static str {
     match effect {
         Effect::Allow => "allow",
         Effect::Deny => "deny",
-    }
-}
-
-pub(crate) fn scope_text(scope: DataScope) -> &'static str {
-    match scope {
-        DataScope::Own => "own",
-        DataScope::Branch => "branch",
-        DataScope::All => "all",
     }
 }

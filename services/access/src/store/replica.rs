@@ -7,7 +7,9 @@ use stoa_contracts::access::SubjectDescription;
 use stoa_kernel::db::Row;
 use stoa_kernel::decisions::Change;
 use stoa_kernel::{DbError, SystemTx, TenantTx, params};
-use stoa_policy::{SubjectGrants, TenantPolicy};
+use stoa_policy::{
+    BRANCH_ATTRIBUTE, DataScope, OWNER_ATTRIBUTE, Schema, Schemas, SubjectGrants, TenantPolicy,
+};
 use stoa_types::{BranchId, TenantId, UserId};
 use uuid::Uuid;
 
@@ -31,6 +33,13 @@ const SUBJECT: &str = "
     array(select c.branch_id from access.subject s
           join access.branch_closure c on c.tenant_id = s.tenant_id and c.ancestor_id = s.branch_id
           where s.user_id = $1),
+    array(select distinct other.user_id from access.team_member own
+          join access.team_member other on other.tenant_id = own.tenant_id and other.team_id = own.team_id
+          where own.user_id = $1),
+    array(select b.id from access.subject s
+          join access.branch home on home.tenant_id = s.tenant_id and home.id = s.branch_id
+          join access.branch b on b.tenant_id = home.tenant_id and b.organization_id = home.organization_id
+          where s.user_id = $1),
     (select coalesce(json_agg(json_build_object('role', a.role_id,
          'validFrom', floor(extract(epoch from a.valid_from) * 1000)::bigint,
          'validUntil', floor(extract(epoch from a.valid_until) * 1000)::bigint)), '[]')::text
@@ -46,7 +55,7 @@ const DESCRIPTION: &str = "
     select p.parent_id from access.role_parent p join held h on p.role_id = h.role_id
   )
   select array(select r.name from access.role r join direct d on r.id = d.role_id order by r.name),
-    (select max(case g.scope when 'all' then 3 when 'branch' then 2 else 1 end)
+    (select max(array_position($4::text[], g.scope))
      from access.role_grant g join held h on g.role_id = h.role_id
      where g.effect = 'allow' and split_part(g.permission, ':', 1) = any($3)),
     (select branch_id from access.subject where user_id = $1)";
@@ -55,10 +64,10 @@ const HEAD: &str = "select greatest((select max(seq) from access.change),
                                     (select max(seq) from access.platform_change), 0)";
 
 const FEED: &str = "
-  select seq, tenant_id, user_id, revision from (
-    (select seq, tenant_id, user_id, revision from access.change where seq > $1 order by seq limit $2)
+  select seq, tenant_id, user_id, revision, kind from (
+    (select seq, tenant_id, user_id, revision, kind from access.change where seq > $1 order by seq limit $2)
     union all
-    (select seq, null, null, revision from access.platform_change where seq > $1 order by seq limit $2)
+    (select seq, null, null, revision, kind from access.platform_change where seq > $1 order by seq limit $2)
   ) changes order by seq limit $2";
 
 /// A tenant's policy; empty at revision 0 when there is no such tenant.
@@ -93,33 +102,41 @@ pub(crate) async fn subject(tx: TenantTx<'_>, user: UserId) -> Result<SubjectGra
         revision: row.try_get(0)?,
         branch: row.try_get(1)?,
         branches_below: row.try_get(2)?,
-        assignments: parse(row.try_get(3)?)?,
+        team_members: row.try_get(3)?,
+        organization_branches: row.try_get(4)?,
+        assignments: parse(row.try_get(5)?)?,
         ..SubjectGrants::default()
     })
 }
 
 /// What the claims of a token say, but for the plan. The data scope is the widest over resources whose rows
-/// have an owner and a branch: on the others every scope but `all` is empty.
+/// have an owner and a branch: on the others some scope but `all` is empty, so that everybody has `all`.
 pub(crate) async fn describe(
     tx: TenantTx<'_>,
     user: UserId,
     now: Timestamp,
+    schemas: &Schemas,
 ) -> Result<SubjectDescription, DbError> {
-    let scoped = crate::attributes::schemas();
-    let resources: Vec<&str> = scoped.keys().map(String::as_str).chain(["*"]).collect();
-    let rows = tx.read(DESCRIPTION, &[&user.uuid(), &now, &resources]).await?;
+    let scoped = |schema: &Schema| {
+        let has = |name| schema.resource.contains_key(name);
+        has(OWNER_ATTRIBUTE) && has(BRANCH_ATTRIBUTE)
+    };
+    let scoped = schemas.iter().filter(|(_, schema)| scoped(schema));
+    let resources: Vec<&str> = scoped.map(|(name, _)| name.as_str()).chain(["*"]).collect();
+    let scopes = DataScope::EVERY.map(DataScope::as_str).to_vec();
+    let rows = tx
+        .read(DESCRIPTION, &[&user.uuid(), &now, &resources, &scopes])
+        .await?;
     let row = rows
         .first()
         .ok_or_else(|| DbError::Unexpected("no row for a subject".into()))?;
-    let scope = match row.try_get::<_, Option<i32>>(1)? {
-        Some(3) => "all",
-        Some(2) => "branch",
-        _ => "own",
-    };
+    let widest = row.try_get::<_, Option<i32>>(1)?.unwrap_or(1);
+    let widest = usize::try_from(widest - 1).unwrap_or(0);
+    let scope = DataScope::EVERY.get(widest).unwrap_or(&DataScope::Own);
     let branch: Option<Uuid> = row.try_get(2)?;
     Ok(SubjectDescription {
         roles: row.try_get(0)?,
-        data_scope: scope.to_owned(),
+        data_scope: scope.as_str().to_owned(),
         branch_id: branch.map(BranchId),
         plan: String::new(),
     })
@@ -147,7 +164,9 @@ pub(crate) async fn changes_after(
 }
 
 fn read_change(row: &Row) -> Result<(i64, Change), DbError> {
+    let kind: &str = row.try_get(4)?;
     let change = Change {
+        subjects: [super::branch::PLACED, super::team::CHANGED].contains(&kind),
         tenant: row.try_get::<_, Option<Uuid>>(1)?.map(TenantId),
         user: row.try_get::<_, Option<Uuid>>(2)?.map(UserId),
         revision: row.try_get(3)?,

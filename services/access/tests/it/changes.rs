@@ -307,7 +307,7 @@ async fn provisioning_and_assigning_are_idempotent_and_describe_the_subject() {
     assert_eq!(described.roles, ["manager"]);
     assert_eq!(
         (described.data_scope.as_str(), described.plan.as_str()),
-        ("branch", "free")
+        ("branchAndBelow", "free")
     );
     assert_eq!(described.branch_id, Some(branch));
     let unknown = DescribeSubject { user: UserId::new() };

@@ -87,7 +87,7 @@ async fn effective_permissions_have_their_scopes() {
             .find(|p| p["permission"] == name)
             .map(|p| p["scope"].clone())
     };
-    assert_eq!(scope_of("customers:update"), Some(json!("branch")));
+    assert_eq!(scope_of("customers:update"), Some(json!("branchAndBelow")));
     assert_eq!(scope_of("organizations:read"), Some(json!("all")));
     assert_eq!(scope_of("iam:write"), None);
 

@@ -6,7 +6,7 @@ mod model;
 mod store;
 
 use aide::openapi::OpenApi;
-use stoa_kernel::service::Running;
+use stoa_kernel::service::{Resource, Running};
 use stoa_kernel::{Clock, Database, Service, ServiceContext};
 
 pub use model::{__Resource__, __Resource__Input};
@@ -39,6 +39,10 @@ pub fn service() -> Service {
         name: SERVICE,
         migrations: stoa_kernel::migrations!["0001_init"],
         permissions: PERMISSIONS,
+        resources: &[Resource {
+            name: "__resources__",
+            schema: || model::SCHEMA.clone(),
+        }],
         system_scopes: &[],
         paths: &["/api/__resources__"],
         openapi: describe,

@@ -52,6 +52,9 @@ pub(crate) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
     op.id("iam.users.setBranch")
         .tag("iam")
         .summary("Set a user's home branch")
-        .description("The scope `branch` means this branch and every branch below it.")
+        .description(
+            "The scope `branch` means this branch, `branchAndBelow` every branch below it too, and `organization` every \
+             branch of its organization.",
+        )
         .response::<200, Json<Saved<HomeBranch>>>()
 }

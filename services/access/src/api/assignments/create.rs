@@ -2,12 +2,11 @@
 
 use super::check_branch;
 use crate::administration::Administration;
-use crate::api::{administration, administration_reads, keep_administrable};
+use crate::api::{administration, administration_reads};
 use crate::error::{already_assigned, unknown_role};
 use crate::model::{Assignment, AssignmentInput, Saved};
-use crate::store::administration::Loss;
-use crate::store::{self, Change, PolicyWrite, snapshot};
-use crate::{App, SERVICE, WritePolicy};
+use crate::store::{self, PolicyWrite};
+use crate::{App, SERVICE, WritePolicy, assigning};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
@@ -46,16 +45,6 @@ pub(crate) async fn handler(
     if held.is_some() {
         return write.refuse(already_assigned()).await;
     }
-    let administration = Administration::of(&roles, &grants);
-    let loss = Loss {
-        user: Some(body.user_id),
-        ..Loss::default()
-    };
-    if administration.denying.contains(&role.id)
-        && let Err(problem) = keep_administrable(&mut write, &administration, loss).await
-    {
-        return write.refuse(problem).await;
-    }
     let assignment = Assignment {
         id: AssignmentId::new(),
         user_id: body.user_id,
@@ -67,24 +56,10 @@ pub(crate) async fn handler(
         created_at: write.now,
         created_by: write.actor.clone(),
     };
-    write.change(store::assignment::insert(write.tenant(), &assignment));
-    if body.branch_id.is_some() && body.branch_id != home {
-        let set = store::assignment::set_home(
-            write.tenant(),
-            body.user_id,
-            body.branch_id,
-            write.now,
-            &write.actor,
-        );
-        write.change(set);
+    let administration = Administration::of(&roles, &grants);
+    if let Err(problem) = assigning::give(&mut write, &administration, &assignment, home).await {
+        return write.refuse(problem).await;
     }
-    write.record(Change {
-        kind: "assignment.created",
-        entity: Some(assignment.id.uuid()),
-        user: Some(body.user_id),
-        before: None,
-        after: snapshot(&assignment),
-    });
     let location = format!("/api/iam/assignments/{}", assignment.id);
     let saved = Saved {
         revision: write.revision,
@@ -99,7 +74,7 @@ pub(crate) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .summary("Give a user a role")
         .description(
             "With `validFrom` and `validUntil` it holds for that time only. `branchId` becomes the user's home \
-             branch, from which the scope `branch` is measured.",
+             branch, from which the scopes `branch`, `branchAndBelow` and `organization` are measured.",
         )
         .response::<201, Created<Saved<Assignment>>>()
 }

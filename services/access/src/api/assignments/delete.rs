@@ -1,11 +1,10 @@
 //! `DELETE /api/iam/assignments/{id}`
 
 use crate::administration::Administration;
-use crate::api::{AssignmentPath, administration, administration_reads, keep_administrable};
+use crate::api::{AssignmentPath, administration, administration_reads};
 use crate::model::Written;
-use crate::store::administration::Loss;
-use crate::store::{self, Change, PolicyWrite, snapshot};
-use crate::{App, SERVICE, WritePolicy};
+use crate::store::{self, PolicyWrite};
+use crate::{App, SERVICE, WritePolicy, assigning};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
@@ -35,25 +34,9 @@ pub(crate) async fn handler(
         return write.refuse(Problem::not_found("assignment")).await;
     };
     let administration = Administration::of(&roles, &grants);
-    let loss = Loss {
-        assignment: Some(id),
-        ..Loss::default()
-    };
-    // One with an end never counted as what keeps the tenant administrable.
-    if administration.allowing.contains(&assignment.role_id)
-        && assignment.valid_until.is_none()
-        && let Err(problem) = keep_administrable(&mut write, &administration, loss).await
-    {
+    if let Err(problem) = assigning::take(&mut write, &administration, &assignment).await {
         return write.refuse(problem).await;
     }
-    write.change(store::assignment::delete(id));
-    write.record(Change {
-        kind: "assignment.deleted",
-        entity: Some(id.uuid()),
-        user: Some(assignment.user_id),
-        before: snapshot(&assignment),
-        after: None,
-    });
     let revision = write.revision;
     write
         .answer(&command, Answer::of(StatusCode::OK, Written { revision }))

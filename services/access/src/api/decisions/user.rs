@@ -5,67 +5,40 @@ use crate::api::UserPath;
 use crate::{App, ReadPolicy, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
-use schemars::JsonSchema;
-use serde::Serialize;
 use std::collections::BTreeSet;
+use stoa_contracts::access::{EffectivePermission, UserPermissions};
 use stoa_kernel::decisions::Caller;
 use stoa_kernel::http::{Json, Path};
 use stoa_kernel::request::Identity;
-use stoa_kernel::{Allowed, Problem};
-use stoa_policy::{DataScope, Reason};
-use stoa_types::{BranchId, UserId};
-use uuid::Uuid;
-
-/// What a user may do.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UserPermissions {
-    /// The user.
-    user_id: UserId,
-    /// The policy's revision that decided.
-    revision: i64,
-    /// Names of the roles in force now, without inherited ones.
-    roles: Vec<String>,
-    /// The user's home branch.
-    branch_id: Option<BranchId>,
-    /// The permissions, in alphabetical order.
-    permissions: Vec<EffectivePermission>,
-}
-
-/// A permission that a user holds.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct EffectivePermission {
-    /// `resource:action`.
-    permission: String,
-    /// The widest scope of rows: `own`, `branch` or `all`.
-    #[schemars(with = "Option<String>")]
-    scope: Option<DataScope>,
-    /// Whether it depends on the row: by the scope, or by a condition.
-    depends_on_row: bool,
-    /// The grants that give it.
-    grants: Vec<Uuid>,
-}
+use stoa_kernel::{Allowed, Problem, Scope};
+use stoa_policy::Reason;
+use stoa_types::UserId;
 
 pub(crate) async fn handler(
     State(app): State<App>,
     mut allowed: Allowed<ReadPolicy>,
     Path(UserPath { id }): Path<UserPath>,
 ) -> Result<Json<UserPermissions>, Problem> {
-    let tenant = allowed.scope.tenant();
+    permissions_of(&app, &mut allowed.scope, id).await.map(Json)
+}
+
+/// Works out what a user of the scope's tenant may do now.
+pub(crate) async fn permissions_of(
+    app: &App,
+    scope: &mut Scope,
+    user: UserId,
+) -> Result<UserPermissions, Problem> {
+    let tenant = scope.tenant();
     let db = &app.context.db.app;
     let now = app.context.clock.now();
-    let described = store::replica::describe(db.begin(&mut allowed.scope), id, now).await?;
-    let named = store::grant::named_permissions(db.begin(&mut allowed.scope)).await?;
-    let declared = app.context.catalogue.permissions.iter().map(|(name, _, _)| *name);
+    let catalogue = &app.context.catalogue;
+    let described = store::replica::describe(db.begin(scope), user, now, &catalogue.resources).await?;
+    let named = store::grant::named_permissions(db.begin(scope)).await?;
+    let declared = catalogue.permissions.iter().map(|(name, _, _)| *name);
     let names: BTreeSet<&str> = declared.chain(named.iter().map(String::as_str)).collect();
-    let caller = app
-        .context
-        .decisions
-        .caller(Identity { tenant, user: id })
-        .await?;
-    Ok(Json(UserPermissions {
-        user_id: id,
+    let caller = app.context.decisions.caller(Identity { tenant, user }).await?;
+    Ok(UserPermissions {
+        user_id: user,
         revision: revision(&caller),
         roles: described.roles,
         branch_id: described.branch_id,
@@ -73,7 +46,7 @@ pub(crate) async fn handler(
             .into_iter()
             .filter_map(|name| effective(&caller, name))
             .collect(),
-    }))
+    })
 }
 
 fn effective(caller: &Caller, permission: &str) -> Option<EffectivePermission> {

@@ -1,7 +1,8 @@
 //! `POST /api/iam/roles/{id}/grants`
 
 use crate::administration::{Administration, covers};
-use crate::api::{RolePath, administration, administration_reads, keep_administrable};
+use crate::api::{RolePath, administration, administration_reads};
+use crate::assigning::keep_administrable;
 use crate::model::{Grant, GrantInput, Saved};
 use crate::store::administration::Loss;
 use crate::store::{self, Change, PolicyWrite, snapshot};
@@ -22,7 +23,7 @@ pub(crate) async fn handler(
     key: IdempotencyKey,
     Json(body): Json<GrantInput>,
 ) -> Result<Response, Problem> {
-    body.check()?;
+    body.check(&app.context.catalogue.resources)?;
     let clock = &app.context.clock;
     let command = Command::new(
         SERVICE,

@@ -1,7 +1,8 @@
 //! `DELETE /api/iam/roles/{id}/grants/{grantId}`
 
 use crate::administration::{Administration, covers};
-use crate::api::{GrantPath, administration, administration_reads, keep_administrable};
+use crate::api::{GrantPath, administration, administration_reads};
+use crate::assigning::keep_administrable;
 use crate::model::Written;
 use crate::store::administration::Loss;
 use crate::store::{self, Change, PolicyWrite, snapshot};

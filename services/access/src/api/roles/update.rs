@@ -1,7 +1,8 @@
 //! `PUT /api/iam/roles/{id}`
 
 use crate::administration::Administration;
-use crate::api::{RolePath, administration, administration_reads, keep_administrable};
+use crate::api::{RolePath, administration, administration_reads};
+use crate::assigning::keep_administrable;
 use crate::model::{Role, RoleInput, Saved};
 use crate::store::administration::Loss;
 use crate::store::{self, Change, PolicyWrite, snapshot};
