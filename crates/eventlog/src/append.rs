@@ -45,7 +45,7 @@ pub fn append<E: Event>(tx: &mut TenantTx<'_>, clock: &Clock, event: &E) -> Resu
         traceparent.or_else(|| origin.traceparent.as_deref().map(str::to_owned)),
         data,
     ];
-    tx.defer(store::APPEND, params);
+    tx.defer_with_token(store::APPEND, params);
     tx.after_commit(wake::written);
     metrics::counter!("stoa_events_appended_total", "topic" => E::TOPIC).increment(1);
     Ok(id)

@@ -14,10 +14,14 @@
 //! other keys proceed. After [`MAX_ATTEMPTS`] attempts, or at once with [`HandlerError::Reject`], it becomes a dead
 //! letter with its cause, and the events behind it continue: one broken event must not stop an aggregate for ever.
 //! Until somebody redrives the letter its effect is missing, and when redriven it comes after newer events of its key.
+//!
+//! What takes longer than a handler or a request may is a job: see [`jobs`].
 
 mod append;
+mod caught_up;
 mod consumer;
 mod deliver;
+pub mod jobs;
 mod operate;
 mod store;
 mod stored;
@@ -25,6 +29,7 @@ mod ticker;
 mod wake;
 
 pub use append::append;
+pub use caught_up::{NotCaughtUp, caught_up};
 pub use consumer::{Consumer, HandlerError, MAX_ATTEMPTS};
 pub use operate::{DeadLetter, OperateError, ReplayFrom, dead_letters, discard, open_generation, redrive};
 pub use stored::{Delivered, Stored, cloud_event};
@@ -35,7 +40,7 @@ use stoa_kernel::migrate::Schema;
 /// The log's schema, to be migrated before the services'.
 pub const SCHEMA: Schema = Schema {
     name: "log",
-    migrations: stoa_kernel::migrations!["0001_init"],
+    migrations: stoa_kernel::migrations!["0001_init", "0002_cursor_types", "0003_topics"],
 };
 
 /// The statement to run on every new connection (`ConnectOptions::on_connect`): it opens a new epoch when the database

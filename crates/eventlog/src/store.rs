@@ -9,25 +9,28 @@ macro_rules! event_columns {
     };
 }
 
-/// Epoch, sequence number, transaction id and the recording time are the columns' defaults.
+/// Epoch, sequence number, transaction id and the recording time are the columns' defaults. Returns what a commit's
+/// token holds, asked of other places than the new row, which its writer may not read.
 pub(crate) const APPEND: &str = "insert into log.event
   (id, time, tenant_id, topic, source, type, subject, aggregate_type, aggregate_id, aggregate_version,
    causation, correlation, actor, traceparent, data)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+  returning (select c.cell_id from log.cell c), (select c.epoch from log.cell c), pg_current_xact_id()::text";
 
 pub(crate) const OPEN_EPOCH: &str = crate::ON_CONNECT;
 pub(crate) const TICK: &str = "select log.tick()";
 pub(crate) const MAINTAIN: &str = "select log.maintain()";
 
-/// A new consumer starts at the beginning of what the log retains.
+/// A new consumer starts at the beginning of what the log retains. `$3` are the types that it handles.
 pub(crate) const REGISTER: &str = "with made as (
-    insert into log.cursor (consumer, generation, epoch, tick, replayable)
-    select $1, 1, t.epoch, t.n, $2
+    insert into log.cursor (consumer, generation, epoch, tick, replayable, types)
+    select $1, 1, t.epoch, t.n, $2, $3::text[]
     from log.tick t
     where not exists (select from log.cursor c where c.consumer = $1)
     order by t.n limit 1
     on conflict do nothing)
-  update log.cursor set replayable = $2 where consumer = $1 and replayable <> $2";
+  update log.cursor set replayable = $2, types = $3
+  where consumer = $1 and (replayable, types) is distinct from ($2, $3::text[])";
 
 /// Where the consumer stands, which tick is the next target, and how much is parked and due. `$2` is the tick up to
 /// which this process has looked already without finding anything for it.
@@ -73,6 +76,28 @@ pub(crate) const READ: &str = concat!(
     where e.bytes - pg_column_size(e.data) < $7
     order by e.seq"
 );
+
+/// Whether the log `$2` with a transaction `$4` in its epoch `$3` is this one, and whether the consumer is past that
+/// transaction: its tick saw it, or its position is in a later epoch, or nothing that it handles became visible since
+/// its tick (an idle consumer writes its position down every few seconds only).
+pub(crate) const CAUGHT_UP: &str = "select
+    l.cell_id = $2
+      and ($3 < l.epoch or ($3 = l.epoch and $4::text::xid8 < pg_snapshot_xmax(pg_current_snapshot()))),
+    coalesce(p.epoch > $3 or (p.epoch = $3 and (
+      pg_visible_in_snapshot($4::text::xid8, p.snapshot)
+      or (p.types is not null
+          -- The commit's own events first: they answer without a look at all that a late consumer has before it.
+          and not exists (select from log.event e
+                where e.epoch = p.epoch and e.xid = $4::text::xid8 and e.type = any(p.types))
+          and not exists (select from log.event e
+                where e.epoch = p.epoch and e.xid >= pg_snapshot_xmax(p.snapshot) and e.type = any(p.types))
+          and not exists (select from log.event e
+                where e.epoch = p.epoch and e.xid = any(array(select pg_snapshot_xip(p.snapshot)))
+                  and e.type = any(p.types))))), false)
+  from log.cell l
+  left join lateral (
+    select t.epoch, t.snapshot, c.types from log.cursor c join log.tick t on t.n = c.tick
+    where c.consumer = $1 order by c.generation desc limit 1) p on true";
 
 /// Locks the consumer's row if nobody else has it and nothing was committed under it since `version` was read.
 pub(crate) const CLAIM: &str = "select generation from log.cursor
@@ -151,8 +176,9 @@ pub(crate) const OPEN_GENERATION: &str = "with old as (
     select t.n, t.epoch, t.snapshot from log.tick t
     where t.n = coalesce((select max(n) from log.tick where at <= $2::timestamptz), (select min(n) from log.tick))),
   made as (
-    insert into log.cursor (consumer, generation, epoch, tick, replayable)
-    select old.consumer, old.generation + 1, start.epoch, start.n, true from old, start
+    insert into log.cursor (consumer, generation, epoch, tick, replayable, types)
+    select old.consumer, old.generation + 1, start.epoch, start.n, true, c.types
+    from start, old join log.cursor c on c.consumer = old.consumer and c.generation = old.generation
     returning generation),
   gone as (delete from log.cursor c using old where c.consumer = old.consumer),
   met as (

@@ -177,7 +177,7 @@ pub(crate) fn actor_text(actor: &Actor) -> String {
     }
 }
 
-fn parse_actor(text: &str) -> Actor {
+pub(crate) fn parse_actor(text: &str) -> Actor {
     match text.split_once(':') {
         Some(("user", id)) if id.parse::<UserId>().is_ok() => {
             Actor::User(id.parse().unwrap_or_else(|_| UserId(Uuid::nil())))

@@ -5,9 +5,11 @@
 
 mod connect;
 mod load;
+mod mail;
 
 pub use connect::Role;
 pub use load::ConfigError;
+pub use mail::{Mail, SmtpSecurity};
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -29,6 +31,8 @@ pub struct Config {
     pub mesh: MeshConfig,
     /// The OpenID Provider.
     pub identity: Identity,
+    /// How mails leave.
+    pub mail: Mail,
     /// Logs, metrics and traces.
     pub telemetry: Telemetry,
     /// Whether this process runs a demo. Set by `stoa up` alone, never by a file or variable.
@@ -48,8 +52,12 @@ pub struct Server {
     pub public_url: String,
     /// The longest a request may take, in milliseconds.
     pub request_timeout_ms: u64,
+    /// The longest that a request may take which sends or receives a file, in milliseconds.
+    pub long_request_timeout_ms: u64,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// The largest body of a request that sends a file, in bytes.
+    pub max_upload_bytes: usize,
     /// How long a graceful shutdown may drain, in milliseconds.
     pub drain_timeout_ms: u64,
     /// Whether routes may lead to loopback, private and link-local addresses. Any tenant's administrator makes routes,
@@ -64,7 +72,9 @@ impl Default for Server {
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             public_url: "http://127.0.0.1:8080".to_owned(),
             request_timeout_ms: 10_000,
+            long_request_timeout_ms: 600_000,
             max_body_bytes: 1 << 20,
+            max_upload_bytes: 256 << 20,
             drain_timeout_ms: 10_000,
             private_upstreams: false,
         }

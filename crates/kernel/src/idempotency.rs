@@ -8,6 +8,7 @@
 mod store;
 
 use crate::clock::Clock;
+use crate::commit_token::COMMIT_HEADER;
 use crate::db::{Database, DbError, Row, TenantTx};
 use crate::openapi::problem_response;
 use crate::problem::Problem;
@@ -204,7 +205,8 @@ impl<'a> Command<'a> {
         Ok((Begun::Replay(stored.response()), rows))
     }
 
-    /// Records the answer and commits, in one flush with everything deferred before.
+    /// Records the answer and commits, in one flush with everything deferred before. The answer carries the commit's
+    /// token if events were appended; its replay does not, since the commit is long past then.
     ///
     /// # Errors
     /// The database's; `map` turns it into the service's own problem where a constraint speaks.
@@ -231,13 +233,12 @@ impl<'a> Command<'a> {
                 ],
             );
         }
-        tx.commit().await?;
-        Ok(respond(
-            answer.status,
-            answer.location.as_deref(),
-            answer.version,
-            &body,
-        ))
+        let (_, token) = tx.commit_with_token().await?;
+        let mut response = respond(answer.status, answer.location.as_deref(), answer.version, &body);
+        if let Some(value) = token.and_then(|t| HeaderValue::from_str(&t.encode()).ok()) {
+            response.headers_mut().insert(COMMIT_HEADER.clone(), value);
+        }
+        Ok(response)
     }
 
     fn lock_id(&self, tenant: uuid::Uuid, key: &str) -> i64 {
@@ -275,6 +276,16 @@ impl<T> Answer<T> {
             status: StatusCode::CREATED,
             location: Some(location),
             version: Some(version),
+            body,
+        }
+    }
+
+    /// 202 with Location: the work goes on, and the location says how far it is.
+    pub fn accepted(location: String, body: T) -> Self {
+        Self {
+            status: StatusCode::ACCEPTED,
+            location: Some(location),
+            version: None,
             body,
         }
     }

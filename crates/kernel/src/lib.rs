@@ -6,7 +6,9 @@
 //! another service in the middle of a transaction does not compile.
 
 pub mod allowed;
+mod cache_use;
 pub mod clock;
+pub mod commit_token;
 pub mod config;
 pub mod db;
 pub mod decisions;
@@ -25,8 +27,10 @@ pub mod service;
 pub mod text;
 pub mod validate;
 
+pub use cache_use::CacheUse;
 pub use allowed::{Allowed, Permission, Rights};
 pub use clock::Clock;
+pub use commit_token::{After, CommitToken};
 pub use db::{Database, DbError, SystemTx, TenantTx};
 pub use event::Event;
 pub use mesh::{Call, CallError, Mesh};

@@ -12,6 +12,9 @@ use tokio_util::task::TaskTracker;
 pub fn supervise(task: Task, tracker: &TaskTracker, stop: CancellationToken) {
     tracker.spawn(async move {
         let mut backoff = Duration::from_millis(50);
+        let restarts = metrics::counter!("stoa_task_restarts_total", "task" => task.name.clone());
+        // Alerts on a rate need the zero before the first restart.
+        restarts.increment(0);
         while !stop.is_cancelled() {
             let started = tokio::time::Instant::now();
             // A panic in a task ends the run, not the process.
@@ -25,7 +28,7 @@ pub fn supervise(task: Task, tracker: &TaskTracker, stop: CancellationToken) {
             if stop.is_cancelled() {
                 return;
             }
-            metrics::counter!("stoa_task_restarts_total", "task" => task.name.clone()).increment(1);
+            restarts.increment(1);
             tracing::warn!(task = %task.name, cause = %why, "a task stopped; restarting it");
             if started.elapsed() > Duration::from_secs(30) {
                 backoff = Duration::from_millis(50);

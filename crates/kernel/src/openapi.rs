@@ -20,6 +20,11 @@ pub const AUTHENTICATED: &str = "x-stoa-authenticated";
 /// The operation's extension of an endpoint for everybody.
 pub const PUBLIC: &str = "x-stoa-public";
 
+/// The operation's extension of an endpoint that takes files: its body may have `server.max_upload_bytes`.
+pub const LARGE_BODY: &str = "x-stoa-large-body";
+/// The operation's extension of an endpoint that streams: it may take `server.long_request_timeout_ms`.
+pub const LONG: &str = "x-stoa-long";
+
 /// The name of a path parameter until [`describe`] knows the path.
 const UNNAMED: &str = "";
 

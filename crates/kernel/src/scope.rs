@@ -93,7 +93,7 @@ impl SystemScope {
     }
 }
 
-/// The envelope of an event or a job, from which its handler's scope is made.
+/// The envelope of an event, from which its handler's scope is made.
 #[derive(Debug, Clone)]
 pub struct Envelope {
     /// The tenant that the event belongs to.
@@ -105,6 +105,23 @@ pub struct Envelope {
     /// The correlation that the event carries on.
     pub correlation: Uuid,
     /// The W3C trace context that the event carries on.
+    pub traceparent: Option<String>,
+}
+
+/// The envelope of a job, from which the scope of its steps is made.
+#[derive(Debug, Clone)]
+pub struct JobEnvelope {
+    /// The tenant that the job belongs to.
+    pub tenant: TenantId,
+    /// The kind of job, as `service.what`.
+    pub handler: &'static str,
+    /// Who queued it.
+    pub actor: Actor,
+    /// The event in answer to which it was queued.
+    pub causation: Option<Uuid>,
+    /// The correlation that the job carries on.
+    pub correlation: Uuid,
+    /// The W3C trace context that the job carries on.
     pub traceparent: Option<String>,
 }
 
@@ -158,7 +175,7 @@ impl Scope {
         }
     }
 
-    /// The scope in which the handler of an event or a job works.
+    /// The scope in which the handler of an event works.
     #[must_use]
     pub fn from_envelope(envelope: &Envelope, budget: Duration) -> Self {
         Self {
@@ -167,6 +184,27 @@ impl Scope {
             deadline: Instant::now() + budget,
             correlation: envelope.correlation,
             causation: Some(envelope.event),
+            traceparent: envelope.traceparent.as_deref().map(Arc::from),
+        }
+    }
+
+    /// The scope in which a step of a job works: on behalf of who queued it. A system scope of another service, the
+    /// platform's among them, is not handed on through a table; such a job works under its own name.
+    #[must_use]
+    pub fn from_job(envelope: &JobEnvelope, budget: Duration) -> Self {
+        let service = |name: &str| name.split_once('.').map(|(service, _)| service.to_owned());
+        let actor = match &envelope.actor {
+            Actor::System(name) if service(name) != service(envelope.handler) => {
+                Actor::System(envelope.handler.to_owned())
+            }
+            actor => actor.clone(),
+        };
+        Self {
+            tenant: envelope.tenant,
+            actor,
+            deadline: Instant::now() + budget,
+            correlation: envelope.correlation,
+            causation: envelope.causation,
             traceparent: envelope.traceparent.as_deref().map(Arc::from),
         }
     }
@@ -259,5 +297,30 @@ mod tests {
             assert_eq!(system(name).map_err(|p| p.status), Err(403), "{name}");
         }
         assert!(scope(Actor::User(UserId::new())).require_platform().is_err());
+    }
+
+    // covers: EV-11, SC-01
+    #[test]
+    fn a_job_acts_for_who_queued_it_but_never_as_another_service() {
+        let user = Actor::User(UserId::new());
+        let system = |name: &str| Actor::System(name.to_owned());
+        for (queued_by, acts) in [
+            (user.clone(), user),
+            (system("customer.branches"), system("customer.branches")),
+            (system("platform.demo"), system("customer.import")),
+            (system("identity.login"), system("customer.import")),
+            (system("customer"), system("customer.import")),
+        ] {
+            let envelope = JobEnvelope {
+                tenant: TenantId::new(),
+                handler: "customer.import",
+                actor: queued_by,
+                causation: None,
+                correlation: Uuid::nil(),
+                traceparent: None,
+            };
+            let scope = Scope::from_job(&envelope, Duration::from_secs(1));
+            assert_eq!((scope.tenant(), scope.actor()), (envelope.tenant, &acts));
+        }
     }
 }

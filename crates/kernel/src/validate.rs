@@ -1,5 +1,7 @@
 //! [`Validation`]: gathers what a request got wrong, so that the client learns all of it at once.
 
+mod contact;
+
 use crate::problem::{FieldError, Problem};
 use std::ops::RangeInclusive;
 

@@ -86,4 +86,20 @@ typed_id! {
     ActivityId;
     /// An event in the log (the CloudEvents `id`).
     EventId;
+    /// A contact.
+    ContactId;
+    /// A long-running operation.
+    OperationId;
+    /// A team of users.
+    TeamId;
+    /// A call, meeting, e-mail or note.
+    InteractionId;
+    /// A saved condition on customers.
+    SegmentId;
+    /// A custom field's definition.
+    FieldId;
+    /// A merge of two records.
+    MergeId;
+    /// A file that was sent to be imported.
+    UploadId;
 }

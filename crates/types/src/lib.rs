@@ -6,7 +6,8 @@ mod id;
 mod page;
 
 pub use id::{
-    ActivityId, AssignmentId, BranchId, CustomerId, EventId, GrantId, OrganizationId, RoleId, RuleId,
-    TenantId, UserId, new_id,
+    ActivityId, AssignmentId, BranchId, ContactId, CustomerId, EventId, FieldId, GrantId, InteractionId,
+    MergeId, OperationId, OrganizationId, RoleId, RuleId, SegmentId, TeamId, TenantId, UploadId, UserId,
+    new_id,
 };
 pub use page::{Cursor, CursorError, MAX_LIMIT, Page};

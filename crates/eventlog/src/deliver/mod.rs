@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stoa_kernel::{DbError, SystemScope, TenantTx};
 use stoa_telemetry::TraceContext;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
@@ -39,6 +40,8 @@ pub(crate) struct Delivery {
     looked: Option<(i32, i64)>,
     saved: Instant,
     told_detached: bool,
+    /// Tells whoever waits for this consumer that it has moved.
+    moved: watch::Sender<u64>,
 }
 
 enum Step {
@@ -64,8 +67,10 @@ enum Attempt {
 
 impl Delivery {
     pub(crate) fn new(consumer: Arc<Consumer>) -> Self {
-        let types = consumer.handlers.keys().copied().collect();
+        let mut types: Vec<_> = consumer.handlers.keys().copied().collect();
+        types.sort_unstable();
         Self {
+            moved: wake::mover(consumer.name),
             consumer,
             types,
             looked: None,
@@ -113,7 +118,8 @@ impl Delivery {
     async fn register(&self) -> Result<(), DbError> {
         let mut scope = SCOPE.global(READ_BUDGET);
         let tx = self.consumer.pools.system.begin_system(&mut scope);
-        tx.read(store::REGISTER, &[&self.consumer.name, &self.consumer.replayable])
+        let Consumer { name, replayable, .. } = &*self.consumer;
+        tx.read(store::REGISTER, &[name, replayable, &self.types])
             .await
             .map(drop)
     }
@@ -228,6 +234,7 @@ impl Delivery {
     fn progressed(&mut self) {
         self.looked = None;
         self.saved = Instant::now();
+        self.moved.send_modify(|n| *n = n.wrapping_add(1));
     }
 
     fn taken(&mut self) -> Step {
@@ -327,7 +334,7 @@ async fn finish(tx: TenantTx<'_>) -> Result<Attempt, DbError> {
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     panic
         .downcast_ref::<String>()
         .map(String::as_str)

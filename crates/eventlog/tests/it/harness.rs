@@ -9,7 +9,7 @@ use stoa_kernel::config::{ConfigError, Role};
 use stoa_kernel::db::{ConnectOptions, Pools};
 use stoa_kernel::migrate::{Migration, Schema};
 use stoa_kernel::service::Task;
-use stoa_kernel::{Clock, Database, DbError, Event, SystemScope, TenantTx};
+use stoa_kernel::{Clock, CommitToken, Database, DbError, Event, SystemScope, TenantTx};
 use stoa_testkit::postgres::{self, TestDatabase};
 use stoa_types::TenantId;
 use tokio::time::{Instant, sleep};
@@ -125,6 +125,17 @@ impl Shop {
         wish: &str,
         held: impl Future<Output = ()>,
     ) -> Result<i64, DbError> {
+        let (version, _) = self.change_with_token(item, wish, held).await?;
+        Ok(version)
+    }
+
+    /// As [`Shop::change_while`], and by which token a reader knows the commit.
+    pub(crate) async fn change_with_token(
+        &self,
+        item: Uuid,
+        wish: &str,
+        held: impl Future<Output = ()>,
+    ) -> Result<(i64, CommitToken), DbError> {
         let mut scope = SCOPE.scope(self.tenant, Duration::from_secs(20));
         let mut tx = self.pools.app.begin(&mut scope);
         // Creates the item at version 0, or locks it.
@@ -148,8 +159,8 @@ impl Shop {
         stoa_eventlog::append(&mut tx, &self.clock, &event)?;
         tx.flush().await?;
         held.await;
-        tx.commit().await?;
-        Ok(version)
+        let (_, token) = tx.commit_with_token().await?;
+        Ok((version, token.expect("an event was appended")))
     }
 
     pub(crate) async fn change(&self, item: Uuid, wish: &str) -> i64 {

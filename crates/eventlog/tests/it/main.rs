@@ -7,10 +7,15 @@
     reason = "helpers of tests, not only tests, may fail a test"
 )]
 
+mod caught_up;
 mod delivery;
 mod epoch;
 mod failure;
 mod harness;
+mod jobs;
+mod jobs_desk;
+mod jobs_failure;
+mod jobs_queue;
 mod operator;
 mod retention;
 mod torture;

@@ -114,7 +114,7 @@ impl Role {
 }
 
 /// A secret given by value or by file; the trailing newline of a file is not part of it.
-fn secret(key: &str, value: Option<&String>, file: Option<&Path>) -> Result<String, ConfigError> {
+pub(super) fn secret(key: &str, value: Option<&String>, file: Option<&Path>) -> Result<String, ConfigError> {
     if let Some(value) = value {
         return Ok(value.clone());
     }

@@ -106,6 +106,7 @@ impl Config {
                 "at least 8 (RFC 9106); 19456 is recommended",
             );
         }
+        self.mail.check()?;
         for (name, url) in &self.mesh.peers {
             if !url.starts_with("https://") {
                 return value(

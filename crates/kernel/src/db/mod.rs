@@ -3,6 +3,7 @@
 //! Reads are one flush (`BEGIN`, tenant, statement, `COMMIT`); writes two at most (lock and read; then change,
 //! event, `COMMIT`). No raw client leaves this module.
 
+mod deferred;
 mod error;
 mod listen;
 mod pipeline;

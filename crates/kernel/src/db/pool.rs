@@ -6,6 +6,7 @@ use dashmap::DashMap;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
+use metrics::Histogram;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_types::TenantId;
@@ -90,12 +91,26 @@ struct Inner {
     share: usize,
     name: String,
     options: ConnectOptions,
+    seconds: Histogram,
 }
 
 /// A borrowed connection and the tenant's permit that pays for it.
 pub(super) struct Lease {
     pub(super) object: Object,
     _permit: Option<OwnedSemaphorePermit>,
+    _use: Option<Use>,
+}
+
+/// Measures how long a connection was wanted and held: what a transaction took.
+struct Use {
+    since: Instant,
+    seconds: Histogram,
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.seconds.record(self.since.elapsed());
+    }
 }
 
 impl Database {
@@ -132,6 +147,7 @@ impl Database {
                 share,
                 name: options.user.clone(),
                 options: options.clone(),
+                seconds: metrics::histogram!("stoa_db_transaction_seconds", "role" => options.user.clone()),
             }),
         })
     }
@@ -170,7 +186,7 @@ impl Database {
     /// # Errors
     /// Why it does not.
     pub async fn ping(&self, bound: Duration) -> Result<(), DbError> {
-        let lease = self.lease(None, Instant::now() + bound).await?;
+        let lease = self.connection(None, Instant::now() + bound).await?;
         tokio::time::timeout(bound, lease.object.batch_execute("select 1"))
             .await
             .map_err(|_| DbError::Timeout(bound))?
@@ -184,7 +200,18 @@ impl Database {
         super::Listener::new(self.inner.options.clone(), channel)
     }
 
+    /// A connection for a transaction.
     pub(super) async fn lease(&self, tenant: Option<TenantId>, deadline: Instant) -> Result<Lease, DbError> {
+        let taken = Use {
+            since: Instant::now(),
+            seconds: self.inner.seconds.clone(),
+        };
+        let mut lease = self.connection(tenant, deadline).await?;
+        lease._use = Some(taken);
+        Ok(lease)
+    }
+
+    async fn connection(&self, tenant: Option<TenantId>, deadline: Instant) -> Result<Lease, DbError> {
         let permit = match tenant {
             Some(tenant) => Some(self.permit(tenant, deadline).await?),
             None => None,
@@ -204,6 +231,7 @@ impl Database {
         Ok(Lease {
             object,
             _permit: permit,
+            _use: None,
         })
     }
 

@@ -5,9 +5,11 @@
 //! dirty before `BEGIN` is sent, and when dropped unfinished closes the connection instead of returning it.
 
 use super::Origin;
+use super::deferred::{Deferred, take_token};
 use super::pipeline::{Flush, all_or_cause, begin, client, prepare, run, simple, tenant_text, within};
 use super::pool::{Database, Lease};
 use super::{DbError, Row, ToSql};
+use crate::commit_token::CommitToken;
 use crate::scope::{Actor, Scope};
 use deadpool_postgres::Object;
 use std::marker::PhantomData;
@@ -44,7 +46,8 @@ pub struct Tx<'s, Kind> {
     state: State,
     deferred: Vec<Deferred>,
     origin: Origin,
-    after_commit: Option<fn()>,
+    after_commit: Vec<fn()>,
+    token: Option<CommitToken>,
     scope: PhantomData<&'s mut Scope>,
     kind: PhantomData<Kind>,
 }
@@ -66,11 +69,6 @@ enum Keep {
     Nothing,
 }
 
-struct Deferred {
-    sql: String,
-    params: Params,
-}
-
 impl<'s, Kind> Tx<'s, Kind> {
     pub(super) fn lazy(
         db: Database,
@@ -80,7 +78,8 @@ impl<'s, Kind> Tx<'s, Kind> {
     ) -> Self {
         Self {
             origin: scope.origin(),
-            after_commit: None,
+            after_commit: Vec::new(),
+            token: None,
             db,
             tenant,
             deadline,
@@ -220,10 +219,14 @@ impl<'s, Kind> Tx<'s, Kind> {
 
     /// Adds a statement to the next flush: it runs with [`Tx::commit`] (or [`Tx::flush`]), in the order of the calls.
     pub fn defer(&mut self, sql: impl Into<String>, params: Params) {
-        self.deferred.push(Deferred {
-            sql: sql.into(),
-            params,
-        });
+        self.deferred.push(Deferred::new(sql.into(), params));
+    }
+
+    /// As [`Tx::defer`], for a statement that returns what its commit's [`CommitToken`] holds: cell, epoch, and the
+    /// transaction's id as text. That row goes to [`Tx::commit_with_token`]; the statement's place among the rows of the
+    /// flush stays, and is empty.
+    pub fn defer_with_token(&mut self, sql: &'static str, params: Params) {
+        self.deferred.push(Deferred::telling(sql, params));
     }
 
     /// Sends the deferred statements now, keeping the transaction open; returns each one's rows.
@@ -242,20 +245,30 @@ impl<'s, Kind> Tx<'s, Kind> {
     /// # Errors
     /// The first statement's that failed: then nothing was committed. An error of the `COMMIT` itself (a broken
     /// connection) leaves the outcome unknown, as with every database.
-    pub async fn commit(mut self) -> Result<Vec<Vec<Row>>, DbError> {
-        if self.state == State::Lazy && self.deferred.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = self.send_deferred(true).await?;
-        if let Some(hook) = self.after_commit {
-            hook();
-        }
-        Ok(rows)
+    pub async fn commit(self) -> Result<Vec<Vec<Row>>, DbError> {
+        self.commit_with_token().await.map(|(rows, _)| rows)
     }
 
-    /// Runs `hook` once the commit has been confirmed, such as to wake who waits for new events.
+    /// As [`Tx::commit`], and says by which token a reader knows this commit; `None` when nothing deferred told.
+    ///
+    /// # Errors
+    /// As [`Tx::commit`].
+    pub async fn commit_with_token(mut self) -> Result<(Vec<Vec<Row>>, Option<CommitToken>), DbError> {
+        if self.state == State::Lazy && self.deferred.is_empty() {
+            return Ok((Vec::new(), None));
+        }
+        let rows = self.send_deferred(true).await?;
+        for hook in &self.after_commit {
+            hook();
+        }
+        Ok((rows, self.token))
+    }
+
+    /// Runs `hook` when the commit has been confirmed, such as to wake who waits for new events; each hook once.
     pub fn after_commit(&mut self, hook: fn()) {
-        self.after_commit = Some(hook);
+        if !self.after_commit.contains(&hook) {
+            self.after_commit.push(hook);
+        }
     }
 
     /// On whose behalf this transaction works.
@@ -304,8 +317,8 @@ impl<'s, Kind> Tx<'s, Kind> {
         let state = &mut self.state;
         let work = async {
             let mut statements = Vec::with_capacity(deferred.len());
-            for Deferred { sql, .. } in &deferred {
-                statements.push(prepare(client, sql).await?);
+            for wanted in &deferred {
+                statements.push(prepare(client, &wanted.sql).await?);
             }
             let set = match &tenant {
                 Some(_) => Some(prepare(client, SET_TENANT).await?),
@@ -322,11 +335,8 @@ impl<'s, Kind> Tx<'s, Kind> {
                 flush.push(async move { run(client, set, &[tenant]).await });
                 preamble += 1;
             }
-            for (statement, Deferred { params, .. }) in statements.iter().zip(&deferred) {
-                flush.push(async move {
-                    let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| &**p as _).collect();
-                    run(client, statement, &params).await
-                });
+            for (statement, wanted) in statements.iter().zip(&deferred) {
+                flush.push(wanted.run(client, statement));
             }
             if commit {
                 flush.push(async move { simple(client, "commit").await.map(|()| Vec::new()) });
@@ -340,7 +350,7 @@ impl<'s, Kind> Tx<'s, Kind> {
             if commit {
                 rows.pop();
             }
-            Ok(rows.split_off(preamble.min(rows.len())))
+            Ok::<_, DbError>(rows.split_off(preamble.min(rows.len())))
         };
         let span = if commit {
             step!(
@@ -355,7 +365,9 @@ impl<'s, Kind> Tx<'s, Kind> {
                 statements = deferred.len()
             )
         };
-        within(deadline, work.instrument(span)).await?
+        let mut rows = within(deadline, work.instrument(span)).await??;
+        self.token = take_token(&deferred, &mut rows)?.or(self.token);
+        Ok(rows)
     }
 
     async fn connect(&mut self) -> Result<(), DbError> {
@@ -386,7 +398,7 @@ impl Tx<'_, Tenant> {
             // `BEGIN` will bring the new tenant along, but what is deferred already belongs to the old one.
             let params: Params = vec![Box::new(tenant_text(before))];
             let sql = SET_TENANT.to_owned();
-            self.deferred.insert(0, Deferred { sql, params });
+            self.deferred.insert(0, Deferred::new(sql, params));
         }
         self.defer(SET_TENANT, vec![Box::new(tenant_text(envelope.tenant))]);
     }

@@ -9,14 +9,14 @@ pub(super) const LOCK: &str = "select pg_try_advisory_xact_lock($1)";
 /// The schema is a service's name, never input.
 pub(super) fn find(schema: &str) -> String {
     format!(
-        "select request_hash, status, location, version, body from {schema}.idempotency
+        "select request_hash, status, location, version, body from \"{schema}\".idempotency
          where subject = $1 and operation = $2 and key = $3 and created_at > $4::timestamptz - interval '24 hours'"
     )
 }
 
 pub(super) fn insert(schema: &str) -> String {
     format!(
-        "insert into {schema}.idempotency
+        "insert into \"{schema}\".idempotency
            (tenant_id, subject, operation, key, request_hash, status, location, version, body, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          on conflict (tenant_id, subject, operation, key) do update

@@ -186,10 +186,10 @@ async fn prepare_schema(client: &Client, schema: &str, passwords: Passwords<'_>)
             batch(client, &format!("creating role {name}"), &sql).await?;
         }
     }
-    let mut sql = format!("create schema if not exists {schema} authorization stoa_owner;");
+    let mut sql = format!("create schema if not exists \"{schema}\" authorization stoa_owner;");
     if schema != "log" {
         sql.push_str(&format!(
-            "grant usage on schema {schema} to stoa_{schema}_app, stoa_{schema}_system;"
+            "grant usage on schema \"{schema}\" to stoa_{schema}_app, stoa_{schema}_system;"
         ));
     }
     Ok(batch(client, &format!("creating schema {schema}"), &sql).await?)

@@ -5,7 +5,7 @@ use axum::extract::FromRequestParts;
 use http::StatusCode;
 use serde_json::{Value, json};
 use stoa_kernel::idempotency::{Answer, Begun, Command, IdempotencyKey};
-use stoa_kernel::{Clock, Problem, params};
+use stoa_kernel::{Clock, CommitToken, Problem, params};
 use stoa_types::{TenantId, new_id};
 
 const INSERT: &str = "insert into shop.item (tenant_id, id, name) values ($1, $2, $3)";
@@ -125,4 +125,42 @@ async fn while_it_runs_409_and_after_a_crash_it_runs_again() {
         }
     }
     assert_eq!(done.expect("runs again").0, StatusCode::CREATED);
+}
+
+// covers: EV-15
+#[tokio::test]
+async fn an_answer_names_the_commit_of_what_it_appended_and_a_replay_does_not() {
+    const TELLS: &str = "select $1::uuid, 7, pg_current_xact_id()::text";
+    let shop = Shop::new(2).await;
+    let (tenant, cell) = (TenantId::new(), new_id());
+    let clock = Clock::system();
+    let answered = async |key: IdempotencyKey, early: bool| {
+        let mut scope = scope(tenant);
+        let command = Command::new("shop", "items:touch", key, &(), &scope, &clock).expect("command");
+        let mut tx = match command.begin(&shop.db.app, &mut scope).await.expect("begun") {
+            Begun::Fresh(tx) => tx,
+            Begun::Replay(response) => return response,
+        };
+        tx.defer("select 1", params![]);
+        tx.defer_with_token(TELLS, params![cell]);
+        tx.defer("select 2", params![]);
+        if early {
+            let rows = tx.flush().await.expect("flushed");
+            let counts: Vec<_> = rows.iter().map(Vec::len).collect();
+            assert_eq!(counts, [1, 0, 1], "the others keep their places");
+        }
+        command
+            .commit(tx, Answer::ok(1, json!({})))
+            .await
+            .expect("committed")
+    };
+    let header = |response: &axum::response::Response| {
+        let value = response.headers().get("stoa-commit")?;
+        Some(CommitToken::decode(value.to_str().ok()?).expect("a token"))
+    };
+    let first = header(&answered(key("k1").await, false).await).expect("told");
+    let second = header(&answered(key("k2").await, true).await).expect("told, though flushed before");
+    assert_eq!((first.cell, first.epoch), (cell, 7));
+    assert!(first.xid < second.xid, "{first:?} {second:?}");
+    assert_eq!(header(&answered(key("k1").await, false).await), None);
 }
