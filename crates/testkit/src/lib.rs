@@ -11,3 +11,5 @@
 pub mod oidc;
 pub mod platform;
 pub mod postgres;
+pub mod service;
+pub mod smtp;

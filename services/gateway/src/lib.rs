@@ -45,6 +45,7 @@ pub fn service() -> Service {
         name: SERVICE,
         migrations: stoa_kernel::migrations!["0001_init"],
         permissions: PERMISSIONS,
+        resources: &[],
         system_scopes: SYSTEM_SCOPES,
         paths: &[
             "/",

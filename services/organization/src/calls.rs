@@ -5,17 +5,22 @@ use crate::model::{Branch, Organization, OrganizationInput, Place};
 use crate::{App, error, store};
 use stoa_contracts::Done;
 use stoa_contracts::organization::{
-    Branch as BranchReply, BranchCreated, CreateBranch, CreateOrganization, GetBranch, OrganizationCreated,
+    Branch as BranchReply, BranchCreated, CreateBranch, CreateOrganization, FindBranches, FoundBranches,
+    GetBranch, MAX_FOUND, OrganizationCreated,
 };
 use stoa_kernel::mesh::Calls;
-use stoa_kernel::{Problem, Record, Scope};
+use stoa_kernel::text::search_key;
+use stoa_kernel::{FieldError, Problem, Record, Scope};
+use stoa_types::BranchId;
+use uuid::Uuid;
 
 pub(crate) fn calls(app: App) -> Calls {
-    let (organizations, branches, reads) = (app.clone(), app.clone(), app);
+    let (organizations, branches, reads, finds) = (app.clone(), app.clone(), app.clone(), app);
     Calls::new()
         .on(move |scope, call| create_organization(organizations.clone(), scope, call))
         .on(move |scope, call| create_branch(branches.clone(), scope, call))
         .on(move |scope, call| get_branch(reads.clone(), scope, call))
+        .on(move |scope, call| find_branches(finds.clone(), scope, call))
 }
 
 async fn create_organization(app: App, mut scope: Scope, call: CreateOrganization) -> Result<Done, Problem> {
@@ -81,4 +86,34 @@ async fn get_branch(app: App, mut scope: Scope, call: GetBranch) -> Result<Branc
     let branch =
         store::branch(rows.first().map_or(&[], |r| r))?.ok_or_else(|| Problem::not_found("branch"))?;
     Ok(branch.contract())
+}
+
+async fn find_branches(app: App, mut scope: Scope, call: FindBranches) -> Result<FoundBranches, Problem> {
+    if call.keys.len() > MAX_FOUND {
+        let detail = format!("at most {MAX_FOUND} keys; ask several times");
+        return Err(Problem::invalid(vec![FieldError::new("/keys", "length", detail)]));
+    }
+    let ids: Vec<Uuid> = call
+        .keys
+        .iter()
+        .filter_map(|key| key.trim().parse().ok())
+        .collect();
+    let names: Vec<String> = call.keys.iter().map(|key| search_key(key)).collect();
+    let mut tx = app.db.begin(&mut scope);
+    store::find_live_branches(&mut tx, ids, names.clone());
+    let rows = tx.commit().await?;
+    let known = store::found_branches(rows.first().map_or(&[], |r| r))?;
+    let find = |(key, name): (&String, &String)| -> Option<BranchId> {
+        let id = key.trim().parse().ok();
+        if let Some((found, _)) = known.iter().find(|(known, _)| Some(*known) == id) {
+            return Some(*found);
+        }
+        let mut named = known.iter().filter(|(_, known)| known == name);
+        named
+            .next()
+            .filter(|_| named.next().is_none())
+            .map(|(found, _)| *found)
+    };
+    let branches = call.keys.iter().zip(&names).map(find).collect();
+    Ok(FoundBranches { branches })
 }

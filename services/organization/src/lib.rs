@@ -7,7 +7,7 @@ mod model;
 mod store;
 
 use aide::openapi::OpenApi;
-use stoa_kernel::service::Running;
+use stoa_kernel::service::{Resource, Running};
 use stoa_kernel::{Clock, Database, Service, ServiceContext};
 
 pub use model::{
@@ -50,6 +50,16 @@ pub fn service() -> Service {
         name: SERVICE,
         migrations: stoa_kernel::migrations!["0001_init"],
         permissions: PERMISSIONS,
+        resources: &[
+            Resource {
+                name: "organizations",
+                schema: Organization::schema,
+            },
+            Resource {
+                name: "branches",
+                schema: Branch::schema,
+            },
+        ],
         system_scopes: &[],
         paths: &["/api/organizations", "/api/branches"],
         openapi: describe,

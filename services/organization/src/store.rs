@@ -136,6 +136,20 @@ pub(crate) fn find_branch(tx: &mut TenantTx<'_>, id: Option<BranchId>) {
     tx.defer(SQL, params![id.map(BranchId::uuid)]);
 }
 
+/// Reads live branches by id or by name as it is compared.
+pub(crate) fn find_live_branches(tx: &mut TenantTx<'_>, ids: Vec<uuid::Uuid>, names: Vec<String>) {
+    const SQL: &str = "select id, name_key from organization.branch
+        where archived_at is null and (id = any($1) or name_key = any($2))";
+    tx.defer(SQL, params![ids, names]);
+}
+
+/// The ids and compared names in the rows of [`find_live_branches`].
+pub(crate) fn found_branches(rows: &[Row]) -> Result<Vec<(BranchId, String)>, DbError> {
+    rows.iter()
+        .map(|row| Ok((BranchId(row.try_get(0)?), row.try_get(1)?)))
+        .collect()
+}
+
 /// Reads the branch above a branch: one row or none.
 pub(crate) fn find_parent(tx: &mut TenantTx<'_>, id: BranchId) {
     const SQL: &str = concat!(

@@ -26,21 +26,69 @@ pub(super) const CODES: &[Entry] = codes! {
     "branches.name_taken" 409 "Conflict":
         "Another live branch of the same parent has this name."
         => "Choose another name, or archive or rename the other branch.";
+    "contacts.archived" 409 "Conflict":
+        "The contact is archived, so it cannot be changed."
+        => "Restore it first.";
+    "contacts.not_archived" 409 "Conflict":
+        "The contact is not archived, so there is nothing to restore."
+        => "Read it again; somebody may have restored it already.";
+    "contacts.too_many_customers" 409 "Conflict":
+        "The contact is linked to the most customers it may."
+        => "Remove a link that is not needed, or make a contact for each part of the group.";
     "customers.archived" 409 "Conflict":
         "The customer is archived, so it cannot be changed."
         => "Restore it first.";
     "customers.email_taken" 409 "Conflict":
         "Another live customer of the tenant has this e-mail address."
         => "Change the address of one of the two; archived customers do not count.";
+    "customers.external_key_taken" 409 "Conflict":
+        "Another live customer of the tenant has this external key."
+        => "Change the key of one of the two; archived customers do not count.";
+    "customers.field_archived" 409 "Conflict":
+        "The custom field is archived, so it cannot be changed."
+        => "Restore it first.";
+    "customers.field_key_taken" 409 "Conflict":
+        "Another custom field of the tenant has this key; archived fields count, because their values are kept."
+        => "Restore the archived field, or choose another key.";
+    "customers.field_not_archived" 409 "Conflict":
+        "The custom field is not archived, so there is nothing to restore."
+        => "Read it again; somebody may have restored it already.";
+    "customers.merge_order" 409 "Conflict":
+        "The survivor of the merge was itself merged into another customer since."
+        => "Undo that later merge first; the detail names the customer whose merges to look at.";
+    "customers.merge_undone" 409 "Conflict":
+        "The merge was undone already."
+        => "Nothing; merge the two again if they belong together.";
+    "customers.merged" 409 "Conflict":
+        "The customer was merged into another, so it is not restored by itself."
+        => "Undo the merge; the list of the survivor's merges has its id.";
     "customers.not_archived" 409 "Conflict":
         "The customer is not archived, so there is nothing to restore."
         => "Read it again; somebody may have restored it already.";
+    "customers.possible_duplicate" 409 "Conflict":
+        "There are live customers like the new one, and the request asked not to create it then."
+        => "Use one of the customers that errors names, or repeat without onDuplicate=refuse.";
+    "customers.segment_name_taken" 409 "Conflict":
+        "Another segment of the tenant has this name, but for case and accents."
+        => "Choose another name.";
     "customers.status_move" 409 "Conflict":
         "A customer cannot go from its status to the one that was asked for."
         => "The detail names the statuses that can follow.";
+    "customers.too_many_errors" 409 "Conflict":
+        "More rows of the import failed than it was told to bear, so it was given up."
+        => "Read the import's errors, correct the file, and import it again; what was imported stays.";
+    "customers.too_many_fields" 409 "Conflict":
+        "The tenant has as many custom fields as it can have."
+        => "Archive a field that is not needed any more.";
+    "customers.upload_gone" 409 "Conflict":
+        "The file of the import is no longer kept."
+        => "Send it again.";
     "iam.already_assigned" 409 "Conflict":
         "The user holds the role already."
         => "Delete that assignment first to change its period.";
+    "iam.exceeds_own_rights" 403 "Forbidden":
+        "The role gives more than the caller holds, or denies something, and the caller does not hold iam:write."
+        => "Choose another role, or ask somebody who holds iam:write.";
     "iam.incomplete_evaluation" 400 "The request cannot be read":
         "An evaluation lacks its subject, action or resource, and the request gives no default for it."
         => "Send all three, in the entry or beside evaluations.";
@@ -80,12 +128,24 @@ pub(super) const CODES: &[Entry] = codes! {
     "identity.email_taken" 409 "Conflict":
         "Another account has this e-mail address."
         => "Use another address.";
+    "identity.mail_refused" 409 "Conflict":
+        "A mail to a user cannot be delivered: the address is malformed, or its server will never take the mail."
+        => "Correct the user's e-mail address; an invitation or a link to confirm the address is then sent there.";
     "identity.tenant_required" 400 "The request cannot be read":
         "An account is made in a tenant, and the call names none."
         => "Make the call in a tenant's scope.";
     "mesh.bad_call" 400 "The request cannot be read":
         "A service sent another one a call that it does not understand."
         => "Check that all processes run neighbouring releases.";
+    "operation.finished" 409 "Conflict":
+        "The operation is over, so it cannot be cancelled."
+        => "Read it to see how it ended.";
+    "operation.gave_up" 500 "Given up":
+        "The operation's work failed too many times in a row, or for too long."
+        => "Start it again later; if it fails again, report it with the operation's id. What its earlier steps did stays.";
+    "operation.running" 409 "Conflict":
+        "The same work is queued or running already."
+        => "Wait for that operation, or cancel it first.";
     "organizations.archived" 409 "Conflict":
         "The organisation or branch is archived, so it cannot be changed."
         => "Restore it first.";
@@ -101,6 +161,9 @@ pub(super) const CODES: &[Entry] = codes! {
     "request.body" 400 "The request cannot be read":
         "The body broke off or cannot be read."
         => "Send it again; the detail says what was wrong.";
+    "request.commit_token" 400 "The request cannot be read":
+        "Stoa-After is not a token that this API returned, or it is of another database."
+        => "Send the Stoa-Commit of an answer unchanged, or leave the header out.";
     "request.contention" 409 "Conflict":
         "A concurrent change got in the way."
         => "Repeat the request.";
@@ -122,6 +185,9 @@ pub(super) const CODES: &[Entry] = codes! {
     "request.method_not_allowed" 405 "Method not allowed":
         "The path exists, but does not answer this method."
         => "The Allow header lists the methods; see /docs.";
+    "request.not_caught_up" 503 "Not there yet":
+        "What the request reads from does not show the commit in Stoa-After yet."
+        => "Repeat it after the seconds in Retry-After, or leave the header out to read what is there.";
     "request.not_found" 404 "Not found":
         "It does not exist, or you may not see it; the two look the same on purpose."
         => "Check the path and id, and that you are in the right tenant.";
@@ -167,4 +233,31 @@ pub(super) const CODES: &[Entry] = codes! {
     "service.unavailable" 503 "Temporarily unavailable":
         "Something that the request needs is away for the moment."
         => "Try again after the seconds in Retry-After.";
+    "teams.archived" 409 "Conflict":
+        "The team is archived, so it cannot be changed."
+        => "Restore it first.";
+    "teams.full" 409 "Conflict":
+        "The team has the most members it may."
+        => "Remove a member, or make another team.";
+    "teams.name_taken" 409 "Conflict":
+        "Another live team of the tenant has the name; case and accents do not count."
+        => "Choose another name, or rename or archive the other one.";
+    "teams.not_archived" 409 "Conflict":
+        "The team is not archived, so there is nothing to restore."
+        => "Read it again; somebody may have restored it already.";
+    "users.archived" 409 "Conflict":
+        "The user is archived, so it cannot be changed."
+        => "Restore it first.";
+    "users.email_taken" 409 "Conflict":
+        "Somebody else has this e-mail address, which is unique among all who can sign in."
+        => "Change the address of one of the two; archived users do not count.";
+    "users.handle_taken" 409 "Conflict":
+        "Another live user of the tenant has the handle."
+        => "Choose another handle, or leave it out for a new user.";
+    "users.not_archived" 409 "Conflict":
+        "The user is not archived, so there is nothing to restore."
+        => "Read it again; somebody may have restored it already.";
+    "users.oneself" 409 "Conflict":
+        "Nobody archives themselves."
+        => "Ask another administrator to do it.";
 };

@@ -9,7 +9,7 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use stoa_kernel::request::Identity;
-use stoa_kernel::{Clock, Mesh};
+use stoa_kernel::{CacheUse, Clock, Mesh};
 
 /// A token that was withdrawn stays usable here at most this long.
 const REMEMBER: Duration = Duration::from_secs(60);
@@ -33,6 +33,7 @@ pub(super) struct Authenticator {
     clock: Clock,
     /// By the whole token's SHA-256, so that no token lies in memory and no two can be mistaken for each other.
     verified: Cache<[u8; 32], Verified, RandomState>,
+    remembered: CacheUse,
 }
 
 impl Authenticator {
@@ -44,6 +45,7 @@ impl Authenticator {
                 .max_capacity(REMEMBERED)
                 .time_to_live(REMEMBER)
                 .build_with_hasher(RandomState::default()),
+            remembered: CacheUse::of("verified_tokens"),
         }
     }
 
@@ -58,8 +60,10 @@ impl Authenticator {
         if let Some(known) = self.verified.get(&digest)
             && known.expires > now
         {
+            self.remembered.hit();
             return Ok(Credentials::Good(known.identity));
         }
+        self.remembered.miss();
         let opened = match token::open(token) {
             Ok(opened) => opened,
             Err(error) => return Ok(Credentials::Refused(error)),

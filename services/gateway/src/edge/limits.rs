@@ -1,6 +1,7 @@
 //! Stage 2: bounds on what a client may send, and a strict reading of the message's framing (GW-25).
 
 use super::Refusal;
+use super::allowance::Allowance;
 use axum::body::Body;
 use axum::response::Response;
 use http::{Request, StatusCode, Version, header};
@@ -19,12 +20,14 @@ const MAX_QUERY: usize = 8 << 10;
 ///
 /// # Errors
 /// 400, 413, 414 or 431 with the reason.
-pub(super) fn limit(request: Request<Body>, max_body: usize) -> Result<(Request<Body>, Bound), Refusal> {
+pub(super) fn limit(request: Request<Body>, allowance: Allowance) -> Result<(Request<Body>, Bound), Refusal> {
     check_head(&request)?;
     let bound = Bound {
-        max_body,
+        max_body: allowance.body,
+        key: allowance.body_key,
         passed: Arc::default(),
     };
+    let max_body = allowance.body;
     if request.body().is_end_stream() {
         return Ok((request, bound));
     }
@@ -47,6 +50,7 @@ pub(super) fn limit(request: Request<Body>, max_body: usize) -> Result<(Request<
 #[derive(Debug)]
 pub(super) struct Bound {
     max_body: usize,
+    key: &'static str,
     passed: Arc<AtomicBool>,
 }
 
@@ -61,14 +65,14 @@ impl Bound {
     }
 
     fn refusal(&self) -> Refusal {
-        let max = self.max_body;
+        let (max, key) = (self.max_body, self.key);
         Refusal::new(
             "body.too_large",
             Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "request.too_large",
                 "Body too large",
-                format!("the body exceeds the limit of {max} bytes (server.max_body_bytes); send less"),
+                format!("the body exceeds the limit of {max} bytes ({key}); send less"),
             ),
         )
     }
@@ -141,6 +145,15 @@ fn refuse(status: StatusCode, code: &'static str, reason: &'static str, detail: 
 mod tests {
     use super::*;
 
+    fn ten() -> Allowance {
+        Allowance {
+            time: std::time::Duration::from_secs(1),
+            time_key: "time",
+            body: 10,
+            body_key: "body",
+        }
+    }
+
     fn reason(
         build: impl FnOnce(http::request::Builder) -> http::request::Builder,
         body: &'static str,
@@ -148,7 +161,7 @@ mod tests {
         let request = build(Request::builder().uri("/x").header("host", "x"))
             .body(Body::from(body))
             .unwrap();
-        limit(request, 10).map_or_else(|refusal| refusal.reason, |_| "ok")
+        limit(request, ten()).map_or_else(|refusal| refusal.reason, |_| "ok")
     }
 
     // covers: GW-25
@@ -188,7 +201,7 @@ mod tests {
             .header("host", "x")
             .body(Body::from_stream(frames))
             .unwrap();
-        let (limited, bound) = limit(request, 10).map_err(|refusal| refusal.reason).unwrap();
+        let (limited, bound) = limit(request, ten()).map_err(|refusal| refusal.reason).unwrap();
         assert!(bound.judge(Ok(Response::default())).is_ok());
         assert!(
             axum::body::to_bytes(limited.into_body(), usize::MAX)

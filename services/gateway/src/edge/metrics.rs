@@ -20,6 +20,7 @@ pub(super) struct Metrics {
     series: DashMap<Box<str>, Arc<Series>, RandomState>,
     unmatched: Arc<Series>,
     other: Arc<Series>,
+    authorization: Histogram,
 }
 
 /// The handles of one endpoint.
@@ -35,7 +36,13 @@ impl Metrics {
             series: DashMap::with_hasher(RandomState::default()),
             unmatched: Arc::new(Series::new("none")),
             other: Arc::new(Series::new("other")),
+            authorization: metrics::histogram!("stoa_authorization_seconds"),
         }
+    }
+
+    /// Records how long it took to verify the caller, find the route and decide the endpoint.
+    pub(super) fn authorized(&self, elapsed: Duration) {
+        self.authorization.record(elapsed);
     }
 
     /// The series of an endpoint.

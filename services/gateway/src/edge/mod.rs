@@ -2,6 +2,7 @@
 //!
 //! Routing comes after authentication, because a tenant's own routes match only that tenant's callers.
 
+mod allowance;
 mod authenticate;
 mod decide;
 mod foreign;
@@ -18,6 +19,7 @@ pub(crate) use foreign::DESCRIBE;
 pub(crate) use keys::LOAD_KEYS;
 
 use crate::routing::{Live, Question, Upstream};
+use allowance::{Allowance, Allowances};
 use authenticate::{Authenticator, Credentials};
 use axum::Router;
 use axum::body::Body;
@@ -27,12 +29,12 @@ use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use metrics::Metrics;
 use record::Record;
+use serde_json::Value;
 use std::any::Any;
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 use stoa_kernel::config::Config;
 use stoa_kernel::decisions::Decisions;
 use stoa_kernel::http::finish_response;
@@ -71,14 +73,14 @@ struct Edge {
     mesh: Mesh,
     foreign: Foreign,
     metrics: Arc<Metrics>,
-    timeout: Duration,
-    max_body: usize,
+    allowances: Allowances,
     sample_ratio: f64,
 }
 
 /// One request on its way.
 struct Passage<'a> {
     deadline: Instant,
+    allowance: Allowance,
     correlation: Uuid,
     request_id: &'a str,
     trace: &'a Trace,
@@ -99,12 +101,20 @@ pub fn edge(context: &ServiceContext) -> Router {
         context.decisions.clone(),
         context.clock.clone(),
         &context.config,
+        &context.openapi,
     )
     .into_router()
 }
 
 impl Edge {
-    fn new(routes: Live, mesh: Mesh, decisions: Decisions, clock: Clock, config: &Config) -> Self {
+    fn new(
+        routes: Live,
+        mesh: Mesh,
+        decisions: Decisions,
+        clock: Clock,
+        config: &Config,
+        openapi: &Value,
+    ) -> Self {
         Self {
             routes,
             authenticator: Authenticator::new(mesh.clone(), clock),
@@ -112,8 +122,7 @@ impl Edge {
             decisions,
             mesh,
             metrics: Arc::new(Metrics::new()),
-            timeout: config.request_timeout(),
-            max_body: config.server.max_body_bytes,
+            allowances: Allowances::new(&config.server, openapi),
             sample_ratio: config.telemetry.sample_ratio,
         }
     }
@@ -139,8 +148,10 @@ impl Edge {
             trace.parent.clone(),
             self.metrics.clone(),
         );
+        let allowance = self.allowances.of(request.method(), request.uri().path());
         let passage = Passage {
-            deadline: start + self.timeout,
+            deadline: start + allowance.time,
+            allowance,
             correlation,
             request_id: &request_id,
             trace: &trace,
@@ -153,7 +164,7 @@ impl Edge {
         let response = match tokio::time::timeout_at(passage.deadline, work).await {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => Err(panicked(panic.as_ref())),
-            Err(_) => Err(self.timed_out()),
+            Err(_) => Err(timed_out(allowance)),
         };
         let response = match response {
             Ok(response) => {
@@ -184,7 +195,8 @@ impl Edge {
     ) -> Result<Response, Refusal> {
         let uri = request.uri().clone();
         let path = normalise::normalise(uri.path())?;
-        let (mut request, bound) = limits::limit(request, self.max_body)?;
+        let arrived = Instant::now();
+        let (mut request, bound) = limits::limit(request, passage.allowance)?;
         let credentials = self.authenticator.authenticate(request.headers());
         let credentials = credentials.instrument(step!("edge.authenticate")).await?;
         let identity = match credentials {
@@ -207,7 +219,9 @@ impl Edge {
         let target = matched.rewritten(&path);
 
         let caller = decide::decide(&self.decisions, credentials, request.method(), &path, record);
-        let caller = caller.instrument(step!("edge.decide")).await?;
+        let caller = caller.instrument(step!("edge.decide")).await;
+        self.metrics.authorized(arrived.elapsed());
+        let caller = caller?;
         match (&matched.route.upstream, &target) {
             // A route that renames an endpoint must not be a way around the endpoint's own rule.
             (Upstream::Service(_), Some(renamed)) => {
@@ -256,17 +270,6 @@ impl Edge {
             span.record("tenant_id", tracing::field::display(identity.tenant));
         }
     }
-
-    fn timed_out(&self) -> Refusal {
-        Refusal::new(
-            "timeout",
-            Problem::timeout(format!(
-                "no answer within {} ms (server.request_timeout_ms); a command may still have happened, so repeat \
-                 it with the same Idempotency-Key",
-                self.timeout.as_millis()
-            )),
-        )
-    }
 }
 
 /// The host that the request is for (RFC 9112, section 3.2.2: the request line's wins), in lower case, without port.
@@ -304,6 +307,18 @@ fn panicked(panic: &(dyn Any + Send)) -> Refusal {
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let cause = std::io::Error::other(format!("a handler panicked: {}", text.unwrap_or("without words")));
     Refusal::new("panic", Problem::internal(&cause))
+}
+
+fn timed_out(allowance: Allowance) -> Refusal {
+    let Allowance { time, time_key, .. } = allowance;
+    Refusal::new(
+        "timeout",
+        Problem::timeout(format!(
+            "no answer within {} ms ({time_key}); a command may still have happened, so repeat it with the same \
+             Idempotency-Key",
+            time.as_millis()
+        )),
+    )
 }
 
 fn no_route() -> Refusal {

@@ -4,33 +4,24 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::KeyPair as _;
 use axum::Router;
-use axum::body::Body;
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::Uri;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::sync::LazyLock;
 use stoa_contracts::identity::{LoadVerificationKeys, VerificationKeys};
 use stoa_kernel::Clock;
-use stoa_kernel::config::{Config, Role};
-use stoa_kernel::db::{ConnectOptions, Database, Pools};
-use stoa_kernel::decisions::{
-    Changes, Decisions, Follower, LoadPlatformRules, LoadPolicy, LoadSubject, PlatformRules, WatchChanges,
-};
-use stoa_kernel::mesh::{Calls, Mesh, Place, Wiring};
-use stoa_kernel::migrate::Schema;
-use stoa_kernel::service::{Catalogue, ServiceContext};
-use stoa_policy::{
-    Assignment, DataScope, Effect, EndpointRule, Grant, Requirement, SubjectGrants, TenantPolicy,
-};
-use stoa_testkit::postgres::{self, TestDatabase, shared};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use stoa_kernel::mesh::Calls;
+use stoa_kernel::service::Catalogue;
+use stoa_policy::{Assignment, DataScope, Effect, EndpointRule, Grant, Requirement, Role, SubjectGrants};
+use stoa_testkit::postgres::{self, TestDatabase};
+use stoa_testkit::service::{self, Policies, Setup, role_id};
+use stoa_types::{TenantId, UserId};
 use uuid::Uuid;
+
+pub(crate) use stoa_testkit::service::{Answer, until};
 
 const ISSUER: &str = "https://stoa.example";
 
@@ -68,104 +59,43 @@ fn token(tenant: Uuid, user: Uuid) -> String {
 }
 
 pub(crate) fn catalogue() -> Catalogue {
-    let service = stoa_gateway::service();
-    let mut paths: Vec<_> = service.paths.iter().map(|path| (*path, service.name)).collect();
-    paths.push(("/api/customers", "customer"));
-    Catalogue {
-        permissions: vec![],
-        endpoint_rules: stoa_kernel::openapi::endpoint_rules(&(service.openapi)()),
-        paths,
-    }
-}
-
-fn options(database: &postgres::Database, user: &str, password: &str) -> ConnectOptions {
-    let config = database.superuser_config();
-    ConnectOptions {
-        host: database.socket_dir().display().to_string(),
-        port: config.get_ports()[0],
-        dbname: database.name().to_owned(),
-        user: user.to_owned(),
-        password: password.to_owned(),
-        max_connections: 8,
-        statement_timeout: Duration::from_secs(5),
-        application_name: "test".into(),
-        on_connect: None,
-    }
+    let mut catalogue = service::catalogue(&stoa_gateway::service());
+    catalogue.paths.push(("/api/customers", "customer"));
+    catalogue
 }
 
 /// Migrates and seeds as the superuser.
 pub(crate) async fn migrate(database: &postgres::Database, catalogue: &Catalogue) -> anyhow::Result<()> {
-    let config = database.superuser_config();
-    let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
-    let superuser = options(database, config.get_user().unwrap_or_default(), &password);
-    let service = stoa_gateway::service();
-    let schema = Schema {
-        name: service.name,
-        migrations: service.migrations,
-    };
-    let seeds = service.seed.map(|seed| seed(catalogue)).unwrap_or_default();
-    let password = |_: &str, _: Role| Ok("secret".to_owned());
-    stoa_kernel::migrate::migrate(&superuser, &[schema], &password, &seeds, &mut |_| {}).await
+    service::migrate(database, &stoa_gateway::service(), catalogue).await
 }
 
 pub(crate) async fn database() -> TestDatabase {
-    let server = shared().await.unwrap();
-    let template = server
-        .template("gateway", |database| async move {
-            migrate(&database, &catalogue()).await
-        })
-        .await
-        .unwrap();
-    server.create_database(Some(&template)).await.unwrap()
+    service::clone_of(stoa_gateway::service, |_| catalogue()).await
 }
 
 /// One process with a gateway and a customer service that answers with the path it was asked for.
 pub(crate) struct Process {
     edge: Router,
-    stop: CancellationToken,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
+    _process: service::Process,
 }
 
 impl Process {
     pub(crate) async fn start(database: &TestDatabase) -> Self {
-        let stop = CancellationToken::new();
-        let mesh = Mesh::new(&["access", "identity", "gateway", "customer"]);
-        let clock = Clock::system();
-        let pool = |role: Role| Database::open(&options(database, &role.name("gateway"), "secret")).unwrap();
-        let context = ServiceContext {
-            name: "gateway",
-            db: Pools {
-                app: pool(Role::App),
-                system: pool(Role::System),
-            },
-            decisions: Decisions::new(mesh.clone(), clock.clone()),
-            mesh: mesh.clone(),
-            clock,
-            config: Arc::new(Config::default()),
-            stop: stop.clone(),
-            catalogue: Arc::new(catalogue()),
-            openapi: Arc::new(json!({"openapi": "3.1.0", "info": {"title": "Stoa", "version": "1"}})),
-        };
-        let running = (stoa_gateway::service().start)(context.clone()).await.unwrap();
         let echo = |uri: Uri| async move { uri.to_string() };
         let customer = Router::new().route("/api/customers/{id}", get(echo));
-        mesh.seal(Wiring {
-            handlers: calls().into_handlers(),
-            places: [
-                ("gateway", Place::Local(running.router)),
-                ("customer", Place::Local(customer)),
-            ]
-            .into(),
-        });
-        tokio::spawn(Follower::new(context.decisions.clone()).run(stop.clone()));
+        let setup = Setup {
+            others: vec![policies().calls(), keys()],
+            places: vec![("customer", customer)],
+            catalogue: catalogue(),
+            openapi: json!({"openapi": "3.1.0", "info": {"title": "Stoa", "version": "1"}}),
+            clock: Clock::system(),
+            run_tasks: false,
+            ..Setup::of(stoa_gateway::service)
+        };
+        let process = service::Process::start(database, setup).await;
         let process = Self {
-            edge: stoa_gateway::edge(&context),
-            stop,
+            edge: stoa_gateway::edge(&process.context),
+            _process: process,
         };
         until("the edge is up", async || {
             process.get(TENANT, "/api/customers/1").await.status == 200
@@ -188,132 +118,64 @@ impl Process {
         headers: &[(&str, &str)],
     ) -> Answer {
         let (method, path) = request.split_once(' ').unwrap();
-        let mut builder = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "stoa.example");
-        if let Some((tenant, user)) = caller {
-            builder = builder.header("authorization", format!("Bearer {}", token(tenant, user)));
-        }
-        for (name, value) in headers {
-            builder = builder.header(*name, *value);
-        }
-        let body = match body {
-            Some(json) => {
-                builder = builder.header("content-type", "application/json");
-                Body::from(json.to_string())
-            }
-            None => Body::empty(),
+        let bearer = caller.map(|(tenant, user)| format!("Bearer {}", token(tenant, user)));
+        let mut all = vec![("host", "stoa.example")];
+        all.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        all.extend(headers);
+        let request = service::request(&method.parse().unwrap(), path, &all, body.as_ref());
+        service::exchange(&self.edge, request).await
+    }
+}
+
+fn keys() -> Calls {
+    Calls::new().on(|_, _: LoadVerificationKeys| async {
+        Ok(VerificationKeys {
+            issuer: ISSUER.into(),
+            jwks: KEY.1.clone(),
+        })
+    })
+}
+
+/// Whoever is signed in may see customers and the shop; operators may do everything with routes.
+fn policies() -> Policies {
+    let policies = Policies::default();
+    let mut rules = catalogue().endpoint_rules;
+    for (id, pattern) in [(1, "/api/customers/{id}"), (2, "/shop/**")] {
+        rules.push(EndpointRule {
+            id: Uuid::from_u128(id),
+            pattern: pattern.into(),
+            methods: vec!["GET".into()],
+            requirement: Requirement::Authenticated,
+        });
+    }
+    policies.set_rules(rules);
+    let operator = role_id("operator");
+    for tenant in [TENANT, OTHER_TENANT].map(TenantId) {
+        policies.change(tenant, |policy| {
+            policy.roles.push(Role {
+                id: operator,
+                name: "operator".into(),
+                parents: vec![],
+            });
+            policy.grants.push(Grant {
+                id: Uuid::from_u128(21),
+                role: operator,
+                permission: "routes:*".into(),
+                effect: Effect::Allow,
+                scope: DataScope::All,
+                condition: None,
+            });
+        });
+        let assignments = vec![Assignment {
+            role: operator,
+            valid_from: None,
+            valid_until: None,
+        }];
+        let grants = SubjectGrants {
+            assignments,
+            ..SubjectGrants::default()
         };
-        let response = self
-            .edge
-            .clone()
-            .oneshot(builder.body(body).unwrap())
-            .await
-            .unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = axum::body::to_bytes(body, 1 << 22).await.unwrap();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: serde_json::from_slice(&bytes)
-                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
-        }
+        policies.grant(tenant, UserId(ADMIN), grants);
     }
-}
-
-fn calls() -> Calls {
-    Calls::new()
-        .on(|_, _: LoadVerificationKeys| async {
-            Ok(VerificationKeys {
-                issuer: ISSUER.into(),
-                jwks: KEY.1.clone(),
-            })
-        })
-        .on(|_, _: LoadPlatformRules| async {
-            let mut rules = catalogue().endpoint_rules;
-            for (id, pattern) in [(1, "/api/customers/{id}"), (2, "/shop/**")] {
-                rules.push(EndpointRule {
-                    id: Uuid::from_u128(id),
-                    pattern: pattern.into(),
-                    methods: vec!["GET".into()],
-                    requirement: Requirement::Authenticated,
-                });
-            }
-            Ok(PlatformRules { revision: 1, rules })
-        })
-        .on(|_, call: LoadPolicy| async move {
-            Ok(TenantPolicy {
-                tenant: call.tenant.uuid(),
-                revision: 1,
-                roles: vec![stoa_policy::Role {
-                    id: Uuid::from_u128(20),
-                    name: "operator".into(),
-                    parents: vec![],
-                }],
-                grants: vec![Grant {
-                    id: Uuid::from_u128(21),
-                    role: Uuid::from_u128(20),
-                    permission: "routes:*".into(),
-                    effect: Effect::Allow,
-                    scope: DataScope::All,
-                    condition: None,
-                }],
-                endpoint_rules: vec![],
-            })
-        })
-        .on(|_, call: LoadSubject| async move {
-            let operator = Assignment {
-                role: Uuid::from_u128(20),
-                valid_from: None,
-                valid_until: None,
-            };
-            Ok(SubjectGrants {
-                tenant: call.tenant.uuid(),
-                user: call.user.uuid(),
-                assignments: if call.user.uuid() == ADMIN {
-                    vec![operator]
-                } else {
-                    vec![]
-                },
-                ..SubjectGrants::default()
-            })
-        })
-        .on(|_, call: WatchChanges| async move {
-            if call.after.is_some() {
-                tokio::time::sleep(Duration::from_millis(call.wait_ms)).await;
-            }
-            Ok(Changes {
-                last: 1,
-                reset: false,
-                changes: vec![],
-            })
-        })
-}
-
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl Answer {
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status.as_u16(), status, "{:#}", self.body);
-        self
-    }
-
-    pub(crate) fn etag(&self) -> String {
-        self.headers["etag"].to_str().unwrap().to_owned()
-    }
-}
-
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    policies
 }

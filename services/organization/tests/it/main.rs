@@ -1,6 +1,5 @@
 //! The organization service against a real PostgreSQL.
 #![allow(
-    dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -8,7 +7,6 @@
     reason = "helpers of tests, not only tests, may fail a test"
 )]
 
-#[path = "../../../customer/tests/it/harness.rs"]
 mod harness;
 
 mod organizations;

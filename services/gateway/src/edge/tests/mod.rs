@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use stoa_contracts::access::{DescribeSubject, SubjectDescription};
 use stoa_contracts::identity::{LoadVerificationKeys, VerificationKeys};
 use stoa_kernel::decisions::{
@@ -251,7 +252,7 @@ async fn world(foreign: Option<String>, private_upstreams: bool) -> World {
     World {
         trace: Uuid::new_v4().simple().to_string(),
         now: clock.now().as_second(),
-        router: Edge::new(live, mesh, decisions, clock, &config).into_router(),
+        router: Edge::new(live, mesh, decisions, clock, &config, &Value::Null).into_router(),
         signer,
         key_loads,
         stop,
