@@ -1,4 +1,4 @@
-//! The demo data of `stoa up`: two tenants, five users, Acme's 85 customers. Safe to load again.
+//! The demo data of `stoa up`: two tenants, five users, a team, Acme's 85 customers. Safe to load again.
 
 mod accounts;
 
@@ -7,9 +7,10 @@ use stoa_contracts::access::{AssignRole, ProvisionTenant};
 use stoa_contracts::customer::ImportCustomers;
 use stoa_contracts::identity::CreateUser;
 use stoa_contracts::organization::{CreateBranch, CreateOrganization};
+use stoa_contracts::user::{ImportTeam, ImportUsers, NewUser};
 use stoa_kernel::openapi::stable_id;
 use stoa_kernel::{CallError, Mesh, Scope, SystemScope};
-use stoa_types::{BranchId, OrganizationId, TenantId, UserId};
+use stoa_types::{BranchId, OrganizationId, TeamId, TenantId, UserId};
 
 /// Demo data is written on the platform's own behalf, in this process only.
 const DEMO: SystemScope = SystemScope::named("platform.demo");
@@ -25,6 +26,7 @@ pub struct DemoUser {
     pub about: &'static str,
     tenant: &'static str,
     name: &'static str,
+    title: &'static str,
     role: &'static str,
     branch: Option<&'static str>,
 }
@@ -36,6 +38,7 @@ pub const USERS: &[DemoUser] = &[
         about: "Acme: administrator, sees and does everything",
         tenant: "acme",
         name: "Ada Admin",
+        title: "Administrator",
         role: "admin",
         branch: None,
     },
@@ -44,6 +47,7 @@ pub const USERS: &[DemoUser] = &[
         about: "Acme: manager of Sales, sees the branches below",
         tenant: "acme",
         name: "Mara Manager",
+        title: "Head of Sales",
         role: "manager",
         branch: Some("acme/sales"),
     },
@@ -52,6 +56,7 @@ pub const USERS: &[DemoUser] = &[
         about: "Acme: representative in Sales East, sees her own customers",
         tenant: "acme",
         name: "Alice Example",
+        title: "Sales agent",
         role: "representative",
         branch: Some("acme/sales/east"),
     },
@@ -60,6 +65,7 @@ pub const USERS: &[DemoUser] = &[
         about: "Acme: representative in Sales West, sees his own customers",
         tenant: "acme",
         name: "Bob Example",
+        title: "Sales agent",
         role: "representative",
         branch: Some("acme/sales/west"),
     },
@@ -68,6 +74,7 @@ pub const USERS: &[DemoUser] = &[
         about: "Globex: administrator of the other tenant",
         tenant: "globex",
         name: "Gus Admin",
+        title: "Administrator",
         role: "admin",
         branch: None,
     },
@@ -123,9 +130,18 @@ pub async fn seed(mesh: &Mesh) -> Result<(), CallError> {
             mesh.call(&mut scope, create).await?;
         }
     }
+    for (slug, _) in TENANTS {
+        import_users(mesh, slug).await?;
+    }
     for user in USERS {
         create_user(mesh, user).await?;
     }
+    let team = ImportTeam {
+        id: TeamId(stable_id("demo team acme Sales East")),
+        name: "Sales East".to_owned(),
+        members: vec![user_id("alice@acme.test"), user_id("manager@acme.test")],
+    };
+    mesh.call(&mut scope("acme"), team).await?;
     let owners = [
         ("alice@acme.test", "acme/sales/east"),
         ("bob@acme.test", "acme/sales/west"),
@@ -137,6 +153,20 @@ pub async fn seed(mesh: &Mesh) -> Result<(), CallError> {
     let customers = accounts::globex(user_id("admin@globex.test"), branch_id("globex/trade"));
     mesh.call(&mut scope("globex"), ImportCustomers { customers })
         .await?;
+    Ok(())
+}
+
+/// The profiles come before the accounts, whose names they are.
+async fn import_users(mesh: &Mesh, tenant: &str) -> Result<(), CallError> {
+    let of_tenant = USERS.iter().filter(|user| user.tenant == tenant);
+    let users = of_tenant.map(|user| NewUser {
+        id: user_id(user.email),
+        email: user.email.to_owned(),
+        name: user.name.to_owned(),
+        title: Some(user.title.to_owned()),
+    });
+    let users = users.collect();
+    mesh.call(&mut scope(tenant), ImportUsers { users }).await?;
     Ok(())
 }
 
