@@ -22,12 +22,13 @@ test: ## Every test
 	cargo test --locked --workspace
 	scripts/new-service-test
 
-check: ## Formatter, lints, licences, architecture
+check: ## Formatter, lints, licences, architecture, alert rules
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo run --locked -q -p xtask -- check
 	@scripts/install-deps check
 	cargo deny --log-level error check licenses bans sources
+	@scripts/check-observability
 
 bench: deps ## Benchmarks; results in target/bench and docs/benchmarks.md
 	@scripts/install-deps bench

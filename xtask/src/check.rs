@@ -13,6 +13,7 @@ use std::path::Path;
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let mut wrong = crates::check(root)?;
     wrong.extend(sources::check(root)?);
+    wrong.extend(crate::dashboards::check(root)?);
     if wrong.is_empty() {
         println!("architecture: every rule holds");
         return Ok(());

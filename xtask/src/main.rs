@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod check;
+mod dashboards;
 mod new_service;
 
 use clap::Parser;
@@ -12,6 +13,12 @@ use std::path::{Path, PathBuf};
 enum Cli {
     /// Check the architecture: who depends on whom, where SQL stands, what may be called where.
     Check,
+    /// Write the Grafana dashboards to deploy/dashboards/, or with --rules print their queries as recording rules.
+    Dashboards {
+        /// Print the queries for promtool instead.
+        #[arg(long)]
+        rules: bool,
+    },
     /// Write a new service with one resource, its migration, rule, event and tests, and list it.
     NewService(new_service::Args),
 }
@@ -20,6 +27,11 @@ fn main() -> anyhow::Result<()> {
     let root = root();
     match Cli::parse() {
         Cli::Check => check::run(&root),
+        Cli::Dashboards { rules: false } => dashboards::write(&root),
+        Cli::Dashboards { rules: true } => {
+            print!("{}", dashboards::rules()?);
+            Ok(())
+        }
         Cli::NewService(args) => new_service::run(&root, &args),
     }
 }

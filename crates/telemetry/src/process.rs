@@ -13,17 +13,21 @@ pub(crate) struct ProcessGauges {
     cpu_seconds: Gauge,
     open_fds: Gauge,
     threads: Gauge,
+    memory_limit: Gauge,
 }
 
 impl ProcessGauges {
     /// Registers the gauges with the current recorder.
     pub(crate) fn register() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        gauge!("process_cpu_cores").set(u32::try_from(cores).map_or(f64::MAX, f64::from));
         Self {
             resident_bytes: gauge!("process_resident_memory_bytes"),
             // A gauge because counters of the `metrics` crate hold whole numbers; `rate()` works on it alike.
             cpu_seconds: gauge!("process_cpu_seconds_total"),
             open_fds: gauge!("process_open_fds"),
             threads: gauge!("process_threads"),
+            memory_limit: gauge!("process_memory_limit_bytes"),
         }
     }
 
@@ -38,6 +42,7 @@ impl ProcessGauges {
         if let Ok(stat) = fs::read_to_string("/proc/self/stat") {
             set(&self.cpu_seconds, cpu_seconds(&stat));
         }
+        set(&self.memory_limit, memory_limit());
         if let Ok(entries) = fs::read_dir("/proc/self/fd") {
             // One of them is the directory that is being read.
             let open = entries.count().saturating_sub(1);
@@ -49,6 +54,20 @@ impl ProcessGauges {
 fn set(gauge: &Gauge, value: Option<f64>) {
     if let Some(value) = value {
         gauge.set(value);
+    }
+}
+
+/// What this process may use, in bytes: its control group's limit (cgroups(7), version 2) or the machine's memory.
+fn memory_limit() -> Option<f64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok();
+    let machine = machine
+        .and_then(|text| status_number(&text, "MemTotal:"))
+        .map(|kib| kib * 1024.0);
+    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let group = group.and_then(|text| text.trim().parse::<f64>().ok());
+    match (machine, group) {
+        (Some(machine), Some(group)) => Some(machine.min(group)),
+        (machine, group) => machine.or(group),
     }
 }
 

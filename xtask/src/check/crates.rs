@@ -10,7 +10,7 @@ use std::process::Command;
 const LAYERS: &[&[&str]] = &[
     &["stoa-types", "stoa-policy", "stoa-telemetry", "stoa-pgcluster"],
     &["stoa-kernel"],
-    &["stoa-contracts", "stoa-eventlog"],
+    &["stoa-contracts", "stoa-eventlog", "stoa-mail"],
 ];
 const ABOVE_SERVICES: &[&str] = &["stoa-platform", "stoa-testkit", "stoa-e2e", "stoa-bench", "xtask"];
 

@@ -30,6 +30,11 @@ const CALLS: &[(&str, &[&str], &str)] = &[
         "only the log's consumers span tenants",
     ),
     (
+        "Scope::from_job(",
+        &["crates/eventlog/src/jobs", "crates/kernel/src/scope.rs"],
+        "only a worker acts for who queued a job",
+    ),
+    (
         "tokio_postgres::",
         &["crates/kernel/src", "crates/pgcluster/src", "platform/src/up.rs"],
         "no raw client leaves the kernel",
