@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use std::path::Path;
+use std::time::Instant;
 
 /// `/proc` counts in hundredths of a second on every architecture that this runs on (`USER_HZ`, proc(5)).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -35,6 +36,23 @@ pub fn with_children(pid: u32) -> anyhow::Result<f64> {
         .map(|child| child.own + child.reaped_children)
         .sum();
     Ok(seconds(parent.own + parent.reaped_children + alive))
+}
+
+/// Processor seconds of a process and of PostgreSQL at one moment.
+pub(crate) struct Meter {
+    pub(crate) at: Instant,
+    pub(crate) process: f64,
+    pub(crate) postgres: f64,
+}
+
+impl Meter {
+    pub(crate) fn read(process: u32, postgres: u32) -> anyhow::Result<Self> {
+        Ok(Self {
+            process: self::process(process)?,
+            postgres: with_children(postgres)?,
+            at: Instant::now(),
+        })
+    }
 }
 
 fn seconds(ticks: u64) -> f64 {

@@ -8,7 +8,15 @@ use std::path::Path;
 
 const BEGIN: &str = "<!-- results: written by `stoa-bench docs` -->";
 const END: &str = "<!-- end of results -->";
-const BENCHMARKS: [&str; 4] = ["decide", "read_customer", "log", "start"];
+const BENCHMARKS: [&str; 7] = [
+    "decide",
+    "read_customer",
+    "list_customers",
+    "import",
+    "proxy",
+    "log",
+    "start",
+];
 
 /// Replaces the results in `page` by the newest ones in `folder`.
 ///

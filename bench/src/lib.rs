@@ -4,13 +4,18 @@
 //! an answer is wrong.
 #![allow(clippy::print_stdout, reason = "printing results is what this program is for")]
 
+mod client;
 pub mod cpu;
 pub mod database;
 
 pub mod decide;
 pub mod docs;
+pub mod import;
+pub mod list_customers;
 pub mod log;
 pub mod machine;
+mod population;
+pub mod proxy;
 pub mod read_customer;
 pub mod report;
 pub mod start;

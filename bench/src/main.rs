@@ -1,4 +1,4 @@
-//! `stoa-bench [decide|read_customer|log|start|all]`; see `docs/benchmarks.md`.
+//! `stoa-bench [decide|read_customer|list_customers|import|proxy|log|start|all]`; see `docs/benchmarks.md`.
 
 #![allow(
     clippy::print_stderr,
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use stoa_bench::machine::Surroundings;
 use stoa_bench::report::Report;
-use stoa_bench::{decide, docs, log, read_customer, start};
+use stoa_bench::{decide, docs, import, list_customers, log, proxy, read_customer, start};
 
 /// Where results go; those of smoke runs below it.
 const RESULTS: &str = "target/bench";
@@ -36,6 +36,12 @@ enum Command {
     Decide(decide::Options),
     /// Processor time of `GET /api/customers/{id}`, against the bare transaction.
     ReadCustomer(read_customer::Options),
+    /// Pages of `GET /api/customers`.
+    ListCustomers(list_customers::Options),
+    /// A large file of customers through the API, against COPY.
+    Import(import::Options),
+    /// Processor time per proxied request, against nginx.
+    Proxy(proxy::Options),
     /// Events through the event log with three consumers.
     Log(log::Options),
     /// From exec to ready, and the memory then.
@@ -81,6 +87,22 @@ async fn run(command: Command, smoke: bool, data: &Path, report: &Report) -> any
             };
             read_customer::run(&options, data, report).await
         }
+        Command::ListCustomers(options) => {
+            let options = if smoke {
+                list_customers::Options::smoke()
+            } else {
+                options
+            };
+            list_customers::run(&options, data, report).await
+        }
+        Command::Import(options) => {
+            let options = if smoke { import::Options::smoke() } else { options };
+            import::run(&options, data, report).await
+        }
+        Command::Proxy(options) => {
+            let options = if smoke { proxy::Options::smoke() } else { options };
+            proxy::run(&options, data, report).await
+        }
         Command::Log(options) => {
             let options = if smoke { log::Options::smoke() } else { options };
             log::run(&options, data, report).await
@@ -105,6 +127,9 @@ fn everything() -> Vec<Command> {
         Command::Decide(defaults()),
         Command::Start(defaults()),
         Command::ReadCustomer(defaults()),
+        Command::ListCustomers(defaults()),
+        Command::Import(defaults()),
+        Command::Proxy(defaults()),
         Command::Log(defaults()),
     ]
 }

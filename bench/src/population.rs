@@ -4,6 +4,8 @@
 //! customers, a manager of the upper branch who sees them through it, and eight representatives, two in each lower
 //! branch, who see their own.
 
+pub(crate) mod tokens;
+
 use anyhow::Context;
 use rand::Rng;
 use rand::rngs::SmallRng;
@@ -11,7 +13,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 /// Users of each tenant.
-pub(super) const USERS: u32 = 10;
+pub(crate) const USERS: u32 = 10;
 /// The first representative; the users before are the administrator and the manager.
 const FIRST_REPRESENTATIVE: u32 = 2;
 const REPRESENTATIVES: u32 = USERS - FIRST_REPRESENTATIVE;
@@ -43,7 +45,7 @@ const ACCESS: &str = "
     from t, (values (0, 0, 'customers:read', 'own'), (1, 0, 'customers:create', 'own'),
                     (2, 0, 'customers:update', 'own'), (3, 0, 'customers:archive', 'own'),
                     (4, 0, 'organizations:read', 'all'), (5, 0, 'branches:read', 'all'),
-                    (6, 1, 'customers:*', 'branch'), (7, 2, '*', 'all')) g (n, role, permission, scope)),
+                    (6, 1, 'customers:*', 'branchAndBelow'), (7, 2, '*', 'all')) g (n, role, permission, scope)),
   users as (
     select tenant, t, u.n, pg_temp.id(4, t, u.n) as id,
       case u.n when 0 then 2 when 1 then 1 else 0 end as role,
@@ -56,8 +58,8 @@ const ACCESS: &str = "
     insert into access.subject (tenant_id, user_id, branch_id, updated_at, updated_by)
     select tenant, id, pg_temp.id(6, t, branch), now(), 'bench' from users),
   branches as (
-    insert into access.branch (tenant_id, id, version)
-    select tenant, pg_temp.id(6, t, b), 1 from t, generate_series(0, 4) b)
+    insert into access.branch (tenant_id, id, version, organization_id)
+    select tenant, pg_temp.id(6, t, b), 1, pg_temp.id(8, t, 0) from t, generate_series(0, 4) b)
   insert into access.branch_closure (tenant_id, ancestor_id, branch_id)
   select tenant, pg_temp.id(6, t, a), pg_temp.id(6, t, b)
   from t, generate_series(0, 4) a, generate_series(0, 4) b where a = b or a = 0";
@@ -74,22 +76,22 @@ const CUSTOMERS: &str = "
 
 /// How much there is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) customers: u32,
-    pub(super) tenants: u32,
+pub(crate) struct Shape {
+    pub(crate) customers: u32,
+    pub(crate) tenants: u32,
 }
 
 /// A user and a customer that the user may read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
-    pub(super) tenant: u32,
-    pub(super) user: u32,
-    pub(super) customer: Uuid,
+pub(crate) struct Request {
+    pub(crate) tenant: u32,
+    pub(crate) user: u32,
+    pub(crate) customer: Uuid,
 }
 
 impl Shape {
     /// Any user of any tenant, and any customer within the user's scope.
-    pub(super) fn request(self, random: &mut SmallRng) -> Request {
+    pub(crate) fn request(self, random: &mut SmallRng) -> Request {
         let tenant = random.random_range(0..self.tenants);
         let user = random.random_range(0..USERS);
         let any = random.random_range(0..self.customers / self.tenants / REPRESENTATIVES) * REPRESENTATIVES;
@@ -106,11 +108,11 @@ impl Shape {
     }
 }
 
-pub(super) fn tenant(tenant: u32) -> Uuid {
+pub(crate) fn tenant(tenant: u32) -> Uuid {
     id(1, tenant, 0)
 }
 
-pub(super) fn user(tenant: u32, user: u32) -> Uuid {
+pub(crate) fn user(tenant: u32, user: u32) -> Uuid {
     id(4, tenant, user)
 }
 
@@ -121,7 +123,7 @@ fn id(kind: u16, tenant: u32, n: u32) -> Uuid {
 }
 
 /// Fills the tables, and leaves nothing for PostgreSQL to do later.
-pub(super) async fn fill(admin: &Client, shape: Shape) -> anyhow::Result<()> {
+pub(crate) async fn fill(admin: &Client, shape: Shape) -> anyhow::Result<()> {
     let (customers, tenants) = (i64::from(shape.customers), i64::from(shape.tenants));
     admin
         .batch_execute(ID)

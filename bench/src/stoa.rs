@@ -93,10 +93,23 @@ impl Installation {
     /// # Errors
     /// When it does not become ready, with the end of its log.
     pub fn start(&self) -> anyhow::Result<(Process, Duration)> {
+        self.run(&[])
+    }
+
+    /// As [`Installation::start`], with that many threads for all work.
+    ///
+    /// # Errors
+    /// As [`Installation::start`].
+    pub fn start_with_workers(&self, workers: usize) -> anyhow::Result<(Process, Duration)> {
+        self.run(&[("TOKIO_WORKER_THREADS", workers.to_string())])
+    }
+
+    fn run(&self, environment: &[(&str, String)]) -> anyhow::Result<(Process, Duration)> {
         let log = self.folder.path().join("stoa.log");
         let out = std::fs::File::create(&log).with_context(|| format!("making {}", log.display()))?;
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--config").arg(&self.config);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let start = Instant::now();
         let child = command
@@ -185,6 +198,7 @@ fn configuration(
     let superuser = postgres.superuser(DATABASE);
     let mut text = format!(
         "[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\npublic_url = \"http://{listen}\"\n\
+         private_upstreams = true\n\
          [database]\nhost = {host:?}\nport = {port}\nname = \"{DATABASE}\"\nmax_connections = 8\n\
          migrate_user = {user:?}\nmigrate_password = {password:?}\n\
          [telemetry]\nformat = \"json\"\ninstance = \"bench\"\n",

@@ -1,7 +1,7 @@
 //! Access tokens of all users, signed with the platform's own key, which the benchmark reads from its database: signing
 //! a thousand users in by password would only take longer.
 
-use super::data::{Shape, USERS, tenant, user};
+use super::{Shape, USERS, tenant, user};
 use crate::stoa::Installation;
 use anyhow::{Context, anyhow};
 use aws_lc_rs::rand::SystemRandom;
@@ -17,21 +17,21 @@ use tokio_postgres::Client;
 const LIFETIME: i64 = 24 * 3600;
 
 /// Who may ask, and what for.
-pub(super) struct Users {
-    pub(super) shape: Shape,
+pub(crate) struct Users {
+    pub(crate) shape: Shape,
     /// By tenant and user.
     tokens: Vec<String>,
 }
 
 impl Users {
-    pub(super) fn token(&self, tenant: u32, user: u32) -> Option<&str> {
+    pub(crate) fn token(&self, tenant: u32, user: u32) -> Option<&str> {
         let position = usize::try_from(tenant * USERS + user).ok()?;
         self.tokens.get(position).map(String::as_str)
     }
 }
 
 /// Starts the platform for a moment, since its first start makes the key.
-pub(super) async fn sign_for_all(
+pub(crate) async fn sign_for_all(
     installation: &Installation,
     admin: &Client,
     shape: Shape,

@@ -1,8 +1,8 @@
 //! The peer: the transaction that reading a customer needs, and nothing else. Same role, same rows, same columns, same
 //! number of connections, in one flush.
 
-use super::data::{self, Shape};
 use crate::database::Postgres;
+use crate::population::{self, Shape};
 use crate::statistics::Durations;
 use crate::stoa::{DATABASE, password};
 use anyhow::{Context, ensure};
@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 8;
 const SET_TENANT: &str = "select set_config('stoa.tenant', $1, true)";
 const READ: &str =
     "select id, name, email, phone, status, sector, revenue_minor, employees, office_location, branch_id,
-  owner_id, version, created_at, created_by, updated_at, updated_by, archived_at
+  owner_id, tags, custom, external_key, merged_into, version, created_at, created_by, updated_at, updated_by, archived_at
   from customer.customer where archived_at is null and id = $1";
 
 /// A pool of the customer service's role.
@@ -57,7 +57,7 @@ async fn read_until(pool: Pool, shape: Shape, until: Instant) -> anyhow::Result<
     let mut times = Durations::new();
     while Instant::now() < until {
         let request = shape.request(&mut random);
-        let tenant = data::tenant(request.tenant).to_string();
+        let tenant = population::tenant(request.tenant).to_string();
         let start = Instant::now();
         let client = pool.get().await.context("taking a connection")?;
         let set = client.prepare_cached(SET_TENANT).await?;

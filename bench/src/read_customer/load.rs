@@ -1,25 +1,20 @@
 //! The load: keep-alive HTTP/1.1 connections, each asking again as soon as it is answered.
 
-use super::tokens::Users;
+use crate::client::Client;
+use crate::population::tokens::Users;
 use crate::statistics::Durations;
 use anyhow::{Context, ensure};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{AUTHORIZATION, HOST};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::StatusCode;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// Connected clients.
 pub(super) struct Clients {
-    clients: Vec<Client>,
+    clients: Vec<Asking>,
 }
 
 impl Clients {
@@ -30,7 +25,7 @@ impl Clients {
     ) -> anyhow::Result<Self> {
         let mut clients = Vec::with_capacity(count);
         for _ in 0..count {
-            clients.push(Client::connect(server, users.clone()).await?);
+            clients.push(Asking::connect(server, users.clone()).await?);
         }
         Ok(Self { clients })
     }
@@ -52,27 +47,16 @@ impl Clients {
     }
 }
 
-struct Client {
-    sender: SendRequest<Empty<Bytes>>,
-    server: SocketAddr,
+struct Asking {
+    client: Client,
     users: Arc<Users>,
     random: SmallRng,
 }
 
-impl Client {
+impl Asking {
     async fn connect(server: SocketAddr, users: Arc<Users>) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(server)
-            .await
-            .with_context(|| format!("connecting to {server}"))?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
-            // The sender sees the same error.
-            connection.await.ok();
-        });
         Ok(Self {
-            sender,
-            server,
+            client: Client::connect(server).await?,
             users,
             random: SmallRng::from_os_rng(),
         })
@@ -95,28 +79,13 @@ impl Client {
             .token(request.tenant, request.user)
             .context("no such user")?;
         let id = request.customer.to_string();
-        let call = Request::get(format!("/api/customers/{id}"))
-            .header(HOST, self.server.to_string())
-            .header(AUTHORIZATION, format!("Bearer {token}"))
-            .body(Empty::new())?;
-        self.sender.ready().await.context("the connection was closed")?;
-        let response = self
-            .sender
-            .send_request(call)
-            .await
-            .context("asking for a customer")?;
-        let status = response.status();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .context("reading the answer")?
-            .to_bytes();
-        let right = status == StatusCode::OK && contains(&body, id.as_bytes());
+        let answer = self.client.get(&format!("/api/customers/{id}"), token).await?;
+        let right = answer.status == StatusCode::OK && contains(&answer.body, id.as_bytes());
         ensure!(
             right,
-            "customer {id} was asked for; the answer is {status}: {}",
-            String::from_utf8_lossy(&body)
+            "customer {id} was asked for; the answer is {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
         );
         Ok(())
     }

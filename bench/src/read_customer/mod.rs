@@ -1,21 +1,19 @@
 //! `read_customer`: processor time of `GET /api/customers/{id}`, against the bare transaction that it needs.
 
 mod bare;
-mod data;
 mod load;
-mod tokens;
 
-use crate::cpu;
+use crate::cpu::Meter;
 use crate::database::Postgres;
+use crate::population::tokens::{self, Users};
+use crate::population::{self, Shape};
 use crate::report::{Figure, Report};
 use crate::statistics::{Durations, median};
 use crate::stoa::{DATABASE, Installation};
 use clap::Args;
-use data::Shape;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokens::Users;
+use std::time::Duration;
 
 /// The sizes of the run.
 #[derive(Debug, Clone, Args)]
@@ -71,7 +69,7 @@ pub async fn run(options: &Options, data: &Path, report: &Report) -> anyhow::Res
     let installation = Installation::prepare(&postgres).await?;
     println!("read_customer: making {} customers", options.customers);
     let admin = postgres.admin(DATABASE).await?;
-    data::fill(&admin, options.shape()).await?;
+    population::fill(&admin, options.shape()).await?;
     let users = tokens::sign_for_all(&installation, &admin, options.shape()).await?;
     let (mut stoa, mut bare) = (Taken::default(), Taken::default());
     for _ in 0..options.repetitions {
@@ -118,23 +116,6 @@ impl Taken {
         self.rate.push(requests / window.seconds);
         self.p99_millis.push(window.times.millis_at(0.99));
         self.megabytes.push(window.memory / 1e6);
-    }
-}
-
-/// Processor seconds of a process and of PostgreSQL at one moment.
-struct Meter {
-    at: Instant,
-    process: f64,
-    postgres: f64,
-}
-
-impl Meter {
-    fn read(process: u32, postgres: u32) -> anyhow::Result<Self> {
-        Ok(Self {
-            process: cpu::process(process)?,
-            postgres: cpu::with_children(postgres)?,
-            at: Instant::now(),
-        })
     }
 }
 
