@@ -1,9 +1,9 @@
 //! The command line.
 
 use crate::serve::Server;
-use crate::{events, migrate, services, up};
+use crate::{doctor, events, import, migrate, services, up};
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,6 +43,15 @@ enum Command {
     },
     /// Look at events that a consumer has given up, and hand them to it again or give them up for good.
     Events(events::EventsArgs),
+    /// Say what is wrong with this machine or configuration, and the remedy.
+    Doctor(doctor::DoctorArgs),
+    /// Print a completion script for a shell: `stoa completions bash > ~/.local/share/bash-completion/completions/stoa`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Import files into a running platform, over its API.
+    Import(import::ImportArgs),
     /// Print the names of the services, one a line.
     Services,
     /// Print the merged OpenAPI document.
@@ -77,6 +86,20 @@ pub(crate) struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// Whether a file was named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// Where the API, and health and metrics, would listen without a file.
+    pub(crate) fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        let default = stoa_kernel::config::Server::default();
+        (
+            self.listen.unwrap_or(default.listen),
+            self.admin_listen.unwrap_or(default.admin_listen),
+        )
+    }
+
     pub(crate) fn load(&self) -> anyhow::Result<Config> {
         let mut config = Config::load(self.config.as_deref())?;
         if let Some(listen) = self.listen {
@@ -129,6 +152,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
             command: ConfigCommand::Check(args),
         } => check(&args),
         Command::Events(args) => events::run(args).await,
+        Command::Import(args) => import::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "stoa", &mut std::io::stdout());
+            Ok(())
+        }
         Command::Services => {
             let names: Vec<_> = services::all().iter().map(|s| s.name).collect();
             writeln!(std::io::stdout(), "{}", names.join("\n")).context("writing to standard output")

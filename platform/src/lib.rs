@@ -3,7 +3,10 @@
 pub mod admin;
 pub mod cli;
 pub mod demo;
+pub mod doctor;
 pub mod events;
+mod import;
+mod measure;
 pub mod migrate;
 pub mod serve;
 pub mod services;

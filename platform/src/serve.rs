@@ -1,6 +1,7 @@
 //! Runs some or all services in this process.
 
 use crate::admin::{self, Admin};
+use crate::measure::measured;
 use crate::{migrate, services};
 use anyhow::{Context, bail};
 use std::collections::HashMap;
@@ -226,12 +227,13 @@ async fn start_services(shared: &Shared, chosen: &[&Service]) -> anyhow::Result<
         let running = (service.start)(context)
             .await
             .with_context(|| format!("starting the service {}", service.name))?;
+        let router = measured(service.name, running.router);
         started.wiring.handlers.extend(running.calls.into_handlers());
         started
             .wiring
             .places
-            .insert(service.name, Place::Local(running.router.clone()));
-        started.local.insert(service.name, running.router);
+            .insert(service.name, Place::Local(router.clone()));
+        started.local.insert(service.name, router);
         started.tasks.extend(running.tasks);
     }
     Ok(started)

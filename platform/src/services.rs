@@ -15,6 +15,8 @@ pub fn all() -> Vec<Service> {
         stoa_access::service(),
         stoa_organization::service(),
         stoa_customer::service(),
+        stoa_contact::service(),
+        stoa_user::service(),
     ]
 }
 
@@ -39,6 +41,11 @@ pub fn catalogue(services: &[Service]) -> Catalogue {
                     .iter()
                     .map(|(permission, text)| (*permission, s.name, *text))
             })
+            .collect(),
+        resources: services
+            .iter()
+            .flat_map(|s| s.resources)
+            .map(|resource| (resource.name.to_owned(), (resource.schema)()))
             .collect(),
         endpoint_rules: services
             .iter()
@@ -186,6 +193,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Grants on an undeclared resource could not have conditions, and a name declared twice would hide one schema.
+    #[test]
+    fn resources_are_declared_once_by_the_service_of_their_permissions() {
+        let services = all();
+        let declared = || {
+            services
+                .iter()
+                .flat_map(|s| s.resources.iter().map(move |r| (s, r.name)))
+        };
+        let names: BTreeSet<_> = declared().map(|(_, name)| name).collect();
+        assert_eq!(names.len(), declared().count());
+        for (service, name) in declared() {
+            let prefix = format!("{name}:");
+            assert!(
+                service.permissions.iter().any(|(p, _)| p.starts_with(&prefix)),
+                "{} declares the resource {name} and no permission for it",
+                service.name
+            );
+        }
+        assert_eq!(catalogue(&services).resources.len(), names.len());
+        assert!(names.contains("customers"));
     }
 
     #[test]

@@ -158,6 +158,9 @@ fn configure(args: &UpArgs, cluster: &Cluster) -> anyhow::Result<Config> {
     if config.server.public_url == Config::default().server.public_url {
         config.server.public_url = format!("http://{}", args.listen);
     }
+    if config.mail.smtp_host.is_none() && config.mail.folder.is_none() {
+        config.mail.folder = Some(args.data.join("mail"));
+    }
     config.database.host = cluster.socket_dir().display().to_string();
     config.database.port = cluster.port();
     config.database.name = "stoa".to_owned();

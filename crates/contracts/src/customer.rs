@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{Call, Event};
-use stoa_types::{BranchId, CustomerId, UserId};
+use stoa_types::{BranchId, CustomerId, FieldId, MergeId, SegmentId, UserId};
 use uuid::Uuid;
 
 /// The topic of every event here.
@@ -113,6 +113,37 @@ pub struct CustomerRestored {
     pub version: i64,
 }
 
+/// Another customer was merged into this one; the other's `archived` event comes with it, and this one's `updated` when
+/// fields changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerMerged {
+    /// The survivor.
+    pub customer_id: CustomerId,
+    /// The other customer, which is archived now.
+    pub from: CustomerId,
+    /// The merge.
+    pub merge_id: MergeId,
+    /// The names of the fields that the survivor took.
+    pub changed: Vec<String>,
+    /// The survivor's version after the merge.
+    pub version: i64,
+}
+
+/// A merge was undone; the other customer's `restored` event comes with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerUnmerged {
+    /// The survivor.
+    pub customer_id: CustomerId,
+    /// The other customer, which is live again.
+    pub from: CustomerId,
+    /// The merge.
+    pub merge_id: MergeId,
+    /// The survivor's version after it.
+    pub version: i64,
+}
+
 macro_rules! customer_events {
     ($($name:ident = $verb:literal;)+) => {$(
         impl Event for $name {
@@ -137,6 +168,86 @@ customer_events! {
     CustomerStatusChanged = "status_changed";
     CustomerArchived = "archived";
     CustomerRestored = "restored";
+    CustomerMerged = "merged";
+    CustomerUnmerged = "unmerged";
+}
+
+/// What happened to a custom field's definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FieldChange {
+    /// It was defined.
+    Created,
+    /// It reads differently or has other rules.
+    Updated,
+    /// It takes no new values.
+    Archived,
+    /// It takes values again.
+    Restored,
+}
+
+/// A custom field's definition was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChanged {
+    /// The field.
+    pub field_id: FieldId,
+    /// What happened.
+    pub change: FieldChange,
+    /// Its version after the change.
+    pub version: i64,
+}
+
+impl Event for FieldChanged {
+    const TOPIC: &'static str = TOPIC;
+    const TYPE: &'static str = "dev.stoa.customer.field.changed.v1";
+    const AGGREGATE: &'static str = "field";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.field_id.uuid()
+    }
+
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// What happened to a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SegmentChange {
+    /// It was saved for the first time.
+    Created,
+    /// Its name or its condition is another.
+    Updated,
+    /// It is gone.
+    Deleted,
+}
+
+/// A saved condition on customers was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentChanged {
+    /// The segment.
+    pub segment_id: SegmentId,
+    /// What happened.
+    pub change: SegmentChange,
+    /// Its version after the change.
+    pub version: i64,
+}
+
+impl Event for SegmentChanged {
+    const TOPIC: &'static str = TOPIC;
+    const TYPE: &'static str = "dev.stoa.customer.segment.changed.v1";
+    const AGGREGATE: &'static str = "segment";
+
+    fn aggregate_id(&self) -> Uuid {
+        self.segment_id.uuid()
+    }
+
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
 }
 
 /// Creates customers in the scope's tenant, for imports and seeds; ids that exist are skipped.
@@ -192,6 +303,46 @@ impl Call for ImportCustomers {
     type Reply = Imported;
 }
 
+/// Asks which customers the user of the scope may see: decides `customers:read` on each, and leaves out those that do not
+/// exist or are out of sight. Archived ones are seen like live ones.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeeCustomers {
+    /// At most [`MAX_SEEN`].
+    pub ids: Vec<CustomerId>,
+}
+
+/// The most customers of one [`SeeCustomers`].
+pub const MAX_SEEN: usize = 100;
+
+/// The answer to [`SeeCustomers`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenCustomers {
+    /// Those that the user sees, in no order.
+    pub customers: Vec<SeenCustomer>,
+}
+
+/// A customer that the user sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenCustomer {
+    /// The customer.
+    pub id: CustomerId,
+    /// The user who looks after it.
+    pub owner_id: UserId,
+    /// Its branch.
+    pub branch_id: BranchId,
+    /// Whether it is archived.
+    pub archived: bool,
+}
+
+impl Call for SeeCustomers {
+    const SERVICE: &'static str = "customer";
+    const NAME: &'static str = "customer.see_customers";
+    type Reply = SeenCustomers;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +359,21 @@ mod tests {
         );
         let json = r#"{"customerId":"00000000-0000-0000-0000-000000000001","status":"lead","branchId":"00000000-0000-0000-0000-000000000002","ownerId":"00000000-0000-0000-0000-000000000003","version":1}"#;
         let event: CustomerCreated = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), json);
+    }
+
+    // covers: EV-07, QA-04
+    #[test]
+    fn the_wire_form_of_merges_and_definitions_stays() {
+        let json = r#"{"customerId":"00000000-0000-0000-0000-000000000001","from":"00000000-0000-0000-0000-000000000002","mergeId":"00000000-0000-0000-0000-000000000003","changed":["name"],"version":2}"#;
+        let event: CustomerMerged = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), json);
+        assert_eq!(CustomerMerged::TYPE, "dev.stoa.customer.customer.merged.v1");
+        let json = r#"{"fieldId":"00000000-0000-0000-0000-000000000001","change":"archived","version":2}"#;
+        let event: FieldChanged = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), json);
+        let json = r#"{"segmentId":"00000000-0000-0000-0000-000000000001","change":"deleted","version":2}"#;
+        let event: SegmentChanged = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), json);
     }
 

@@ -62,8 +62,9 @@ impl Call for ValidateToken {
     type Reply = TokenStatus;
 }
 
-/// Creates an account in the scope's tenant; idempotent by `id`. Refused with `identity.email_taken` when another
-/// account has the e-mail, and with `request.invalid` when a field breaks its rule.
+/// Gives a user a password, so that they can sign in: for seeds and tests. Makes the account in the scope's tenant unless
+/// the user service told of it before; one that has a password keeps it, so the call is idempotent by `id`. Refused with
+/// `identity.email_taken` when another account has the e-mail, and with `request.invalid` when a field breaks its rule.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CreateUser {
     /// The account's id.
@@ -91,6 +92,41 @@ impl Call for CreateUser {
     /// Hashing waits for its turn in a bounded pool.
     const BUDGET: Duration = Duration::from_secs(10);
     type Reply = Done;
+}
+
+/// Whether an e-mail address can become a user's sign-in name: it is unique over all tenants. For the user service, in the
+/// caller's own scope, before it creates a user or changes an address; the answer may be out of date a moment later, so
+/// identity decides again when the event arrives.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckEmail {
+    /// The address; case and surrounding blanks do not count.
+    pub email: String,
+    /// The user who is to have it; none for a new one. An address that they have already is available to them.
+    pub user: Option<UserId>,
+}
+
+/// Keeps the address out of logs.
+impl std::fmt::Debug for CheckEmail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CheckEmail")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to [`CheckEmail`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmailAvailability {
+    /// Whether no other live account has it.
+    pub available: bool,
+}
+
+impl Call for CheckEmail {
+    const SERVICE: &'static str = "identity";
+    const NAME: &'static str = "identity.check_email";
+    type Reply = EmailAvailability;
 }
 
 /// An account was created. A reference only: the e-mail and the name stay in the identity service.

@@ -3,9 +3,11 @@
 //! A service owns its file; changes are additive within a version (`…v1`), so that releases N−1 and N interoperate.
 
 pub mod access;
+pub mod contact;
 pub mod customer;
 pub mod identity;
 pub mod organization;
+pub mod user;
 
 use serde::{Deserialize, Serialize};
 

@@ -203,6 +203,32 @@ impl Call for GetBranch {
     type Reply = Branch;
 }
 
+/// Finds live branches of the scope's tenant by id or exact name (case and accents do not count), in this order of
+/// preference; a name that two branches have finds neither.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FindBranches {
+    /// At most [`MAX_FOUND`].
+    pub keys: Vec<String>,
+}
+
+/// The most keys of one [`FindBranches`].
+pub const MAX_FOUND: usize = 1_000;
+
+/// The answer to [`FindBranches`]: for each key in its order the branch, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundBranches {
+    /// As many as keys.
+    pub branches: Vec<Option<BranchId>>,
+}
+
+impl Call for FindBranches {
+    const SERVICE: &'static str = "organization";
+    const NAME: &'static str = "organization.find_branches";
+    type Reply = FoundBranches;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,18 +1,36 @@
 //! What other services ask of this one.
 
-use crate::model::{Customer, CustomerInput};
-use crate::{App, branches, error, store};
+use crate::model::{Customer, CustomerInput, SCHEMA};
+use crate::{App, ReadCustomers, branches, error, store};
 use std::collections::BTreeSet;
-use stoa_contracts::customer::{ImportCustomers, Imported, NewCustomer};
+use stoa_contracts::customer::{
+    ImportCustomers, Imported, MAX_SEEN, NewCustomer, SeeCustomers, SeenCustomers,
+};
 use stoa_kernel::mesh::Calls;
-use stoa_kernel::{FieldError, Problem, Record, Scope};
+use stoa_kernel::{FieldError, Problem, Record, Rights, Scope};
 use stoa_types::BranchId;
 
 /// The most customers of one import.
 const MAX_IMPORT: usize = 1_000;
 
 pub(crate) fn calls(app: App) -> Calls {
-    Calls::new().on(move |scope, call| import(app.clone(), scope, call))
+    let reads = app.clone();
+    Calls::new()
+        .on(move |scope, call| import(app.clone(), scope, call))
+        .on(move |scope, call| see(reads.clone(), scope, call))
+}
+
+async fn see(app: App, mut scope: Scope, call: SeeCustomers) -> Result<SeenCustomers, Problem> {
+    if call.ids.len() > MAX_SEEN {
+        let detail = format!("at most {MAX_SEEN} customers can be asked for at once");
+        return Err(Problem::invalid(vec![FieldError::new("/ids", "length", detail)]));
+    }
+    let rights = Rights::<ReadCustomers>::of(&app.decisions, &scope).await?;
+    let mut select = store::see(&call.ids);
+    select.and_rows(&rights.rows(None), &SCHEMA);
+    let rows = select.read(app.db.begin(&mut scope)).await?;
+    let customers = store::seen(&rows)?;
+    Ok(SeenCustomers { customers })
 }
 
 async fn import(app: App, mut scope: Scope, call: ImportCustomers) -> Result<Imported, Problem> {
@@ -60,6 +78,7 @@ fn checked(customers: Vec<NewCustomer>, record: &Record) -> Result<Vec<Customer>
             office_location: new.office_location,
             branch_id: Some(new.branch_id),
             owner_id: Some(new.owner_id),
+            ..CustomerInput::default()
         };
         match input.checked() {
             Ok(input) => {

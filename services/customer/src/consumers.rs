@@ -1,18 +1,24 @@
 //! What this service builds from events: the known branches, and the timelines.
 
-use crate::model::Activity;
 use crate::store;
-use serde_json::{Value, json};
+use crate::timeline::{add, add_to_each};
+use serde_json::json;
+use stoa_contracts::contact::{
+    ContactLinked, ContactUnlinked, InteractionDeleted, InteractionLogged, InteractionUpdated,
+};
 use stoa_contracts::customer::{
-    CustomerArchived, CustomerCreated, CustomerRestored, CustomerStatusChanged, CustomerUpdated,
+    CustomerArchived, CustomerCreated, CustomerMerged, CustomerRestored, CustomerStatusChanged,
+    CustomerUnmerged, CustomerUpdated,
 };
 use stoa_contracts::organization::{
     Branch, BranchArchived, BranchCreated, BranchMoved, BranchRenamed, BranchRestored,
 };
 use stoa_eventlog::{Consumer, Delivered, HandlerError};
 use stoa_kernel::service::Task;
-use stoa_kernel::{Event, ServiceContext, TenantTx};
-use stoa_types::ActivityId;
+use stoa_kernel::{ServiceContext, TenantTx};
+
+/// The consumer that builds the timelines; a reader may wait for it.
+pub(crate) const ACTIVITIES: &str = "customer.activities";
 
 /// Keeps `customer.branch`.
 pub(crate) fn branches(context: &ServiceContext) -> Task {
@@ -28,7 +34,7 @@ pub(crate) fn branches(context: &ServiceContext) -> Task {
 
 /// Keeps `customer.activity`. The branch's creation is on no timeline: no customer was there.
 pub(crate) fn activities(context: &ServiceContext) -> Task {
-    Consumer::new(context, "customer.activities")
+    Consumer::new(context, ACTIVITIES)
         .replayable()
         .on(|tx, event: &Delivered<CustomerCreated>| {
             add(tx, event, "created", json!({ "status": event.data.status }))
@@ -46,6 +52,13 @@ pub(crate) fn activities(context: &ServiceContext) -> Task {
         })
         .on(|tx, event: &Delivered<CustomerArchived>| add(tx, event, "archived", json!({})))
         .on(|tx, event: &Delivered<CustomerRestored>| add(tx, event, "restored", json!({})))
+        .on(|tx, event: &Delivered<CustomerMerged>| {
+            let CustomerMerged { from, changed, .. } = &event.data;
+            add(tx, event, "merged", json!({ "from": from, "changed": changed }))
+        })
+        .on(|tx, event: &Delivered<CustomerUnmerged>| {
+            add(tx, event, "unmerged", json!({ "from": event.data.from }))
+        })
         .on(|tx, event: &Delivered<BranchMoved>| {
             add(
                 tx,
@@ -63,29 +76,63 @@ pub(crate) fn activities(context: &ServiceContext) -> Task {
         .on(|tx, event: &Delivered<BranchRestored>| {
             add(tx, event, "branchRestored", json!({ "name": event.data.name }))
         })
+        .on(|tx, event: &Delivered<ContactLinked>| {
+            let (customers, contact) = ([event.data.customer_id], event.data.contact_id);
+            add_to_each(
+                tx,
+                event,
+                &customers,
+                "contactLinked",
+                &json!({ "contactId": contact }),
+            )
+        })
+        .on(|tx, event: &Delivered<ContactUnlinked>| {
+            let (customers, contact) = ([event.data.customer_id], event.data.contact_id);
+            add_to_each(
+                tx,
+                event,
+                &customers,
+                "contactUnlinked",
+                &json!({ "contactId": contact }),
+            )
+        })
+        .on(|tx, event: &Delivered<InteractionLogged>| {
+            let InteractionLogged {
+                interaction_id: id,
+                kind,
+                customers,
+                ..
+            } = &event.data;
+            let details = json!({ "interactionId": id, "kind": kind });
+            add_to_each(tx, event, customers, "interactionLogged", &details)
+        })
+        .on(|tx, event: &Delivered<InteractionUpdated>| {
+            let InteractionUpdated {
+                interaction_id: id,
+                kind,
+                changed,
+                customers,
+                ..
+            } = &event.data;
+            let details = json!({ "interactionId": id, "kind": kind, "changed": changed });
+            add_to_each(tx, event, customers, "interactionUpdated", &details)
+        })
+        .on(|tx, event: &Delivered<InteractionDeleted>| {
+            let InteractionDeleted {
+                interaction_id: id,
+                kind,
+                customers,
+                ..
+            } = &event.data;
+            let details = json!({ "interactionId": id, "kind": kind });
+            add_to_each(tx, event, customers, "interactionDeleted", &details)
+        })
         .task()
 }
 
-type Handled<'a> = futures::future::BoxFuture<'a, Result<(), HandlerError>>;
+pub(crate) type Handled<'a> = futures::future::BoxFuture<'a, Result<(), HandlerError>>;
 
 fn keep<'a>(tx: &'a mut TenantTx<'_>, branch: Branch) -> Handled<'a> {
     store::keep_branch(tx, branch.id, branch.archived, branch.version);
-    Box::pin(async { Ok(()) })
-}
-
-fn add<'a, E: Event>(
-    tx: &'a mut TenantTx<'_>,
-    event: &'a Delivered<E>,
-    kind: &str,
-    details: Value,
-) -> Handled<'a> {
-    let activity = Activity {
-        id: ActivityId(event.id.uuid()),
-        at: event.time,
-        kind: kind.to_owned(),
-        actor: event.actor.to_string(),
-        details,
-    };
-    store::add_activity(tx, event.aggregate_id, &activity);
     Box::pin(async { Ok(()) })
 }

@@ -1,16 +1,28 @@
-//! The `filter` parameter of lists; its grammar is in the README.
+//! Conditions on customers: the `filter` parameter of lists, whose grammar is in the README, and the trees of segments.
 
+mod condition;
+
+use crate::model::value::{Key, Refusal, key_of_text};
+use crate::model::{self, FieldType, tag_key};
+use crate::store::FILTER_FIELDS;
 use jiff::Timestamp;
 use stoa_contracts::customer::CustomerStatus;
 use stoa_kernel::text::search_key;
 use stoa_kernel::{FieldError, Problem};
+use stoa_types::FieldId;
 use uuid::Uuid;
+
+pub use condition::ConditionBody;
 
 /// The most clauses of a filter, and the most values of one `in`.
 const MAX_CLAUSES: usize = 8;
 const MAX_VALUES: usize = 100;
+/// The most characters of a value.
+const MAX_CHARS: usize = 1_000;
+/// What the names of custom fields begin with.
+const CUSTOM: &str = "custom.";
 
-/// The type of a field.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Compared byte by byte.
@@ -25,12 +37,20 @@ pub(crate) enum Kind {
     Time,
 }
 
-/// A field that can be filtered by.
+/// A column that can be filtered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Field {
+pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) column: &'static str,
     pub(crate) kind: Kind,
+}
+
+/// What a clause is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Column(Column),
+    Tag,
+    Custom(FieldId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +62,25 @@ pub(crate) enum Op {
     Gt,
     Ge,
     In,
+    /// Of several values, one is this.
+    Has,
+    /// Of several values, none is this.
+    Lacks,
 }
+
+const ORDERED: &[(&str, Op)] = &[
+    ("eq", Op::Eq),
+    ("ne", Op::Ne),
+    ("in", Op::In),
+    ("lt", Op::Lt),
+    ("le", Op::Le),
+    ("gt", Op::Gt),
+    ("ge", Op::Ge),
+];
+/// Of what has no order that means anything.
+const UNORDERED: &[(&str, Op)] = &[("eq", Op::Eq), ("ne", Op::Ne), ("in", Op::In)];
+/// Of what has several values.
+const SEVERAL: &[(&str, Op)] = &[("has", Op::Has), ("lacks", Op::Lacks), ("in", Op::In)];
 
 /// The values of a clause: one, or with `in` several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,19 +91,32 @@ pub(crate) enum Values {
     Times(Vec<Timestamp>),
 }
 
-/// One condition of a filter.
+/// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Clause {
-    pub(crate) field: Field,
+    pub(crate) target: Target,
     pub(crate) op: Op,
     pub(crate) values: Values,
 }
 
-/// Reads a filter over `fields`.
+/// Conditions joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tree {
+    Clause(Clause),
+    All(Vec<Tree>),
+    Any(Vec<Tree>),
+}
+
+/// Whether a filter cannot be read without the custom fields' definitions. It may say so of one that can.
+pub(crate) fn needs_fields(text: &str) -> bool {
+    text.contains(CUSTOM)
+}
+
+/// Reads a filter; `custom` are the tenant's fields.
 ///
 /// # Errors
 /// 422 for every clause that is not one; the pointer is `filter/` and the clause's position from 0.
-pub(crate) fn parse(text: &str, fields: &[Field]) -> Result<Vec<Clause>, Problem> {
+pub(crate) fn parse(text: &str, custom: &[model::Field]) -> Result<Tree, Problem> {
     let parts = split(text, ',');
     if parts.len() > MAX_CLAUSES {
         let detail = format!("a filter has at most {MAX_CLAUSES} clauses");
@@ -75,94 +126,125 @@ pub(crate) fn parse(text: &str, fields: &[Field]) -> Result<Vec<Clause>, Problem
     }
     let (mut clauses, mut errors) = (Vec::new(), Vec::new());
     for (position, part) in parts.iter().enumerate() {
-        match clause(part, fields) {
-            Ok(clause) => clauses.push(clause),
+        match text_clause(part, custom) {
+            Ok(clause) => clauses.push(Tree::Clause(clause)),
             Err((rule, detail)) => errors.push(FieldError::new(format!("filter/{position}"), rule, detail)),
         }
     }
     if errors.is_empty() {
-        Ok(clauses)
+        Ok(Tree::All(clauses))
     } else {
         Err(Problem::invalid(errors))
     }
 }
 
-type Refusal = (&'static str, String);
-
-fn clause(text: &str, fields: &[Field]) -> Result<Clause, Refusal> {
+fn text_clause(text: &str, custom: &[model::Field]) -> Result<Clause, Refusal> {
     let mut parts = text.splitn(3, ':');
     let (Some(name), Some(op), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(("format", format!("`{text}` is not field:op:value")));
     };
-    let Some(field) = fields.iter().find(|f| f.name == name).copied() else {
-        let known: Vec<_> = fields.iter().map(|f| f.name).collect();
-        return Err(("unknown", format!("`{name}` is not one of {}", known.join(", "))));
-    };
-    let op = operator(op, field)?;
-    let values = if op == Op::In {
+    let values = if op == "in" {
         split(value, '|')
     } else {
         vec![value.to_owned()]
     };
-    if values.len() > MAX_VALUES {
-        return Err(("length", format!("`in` takes at most {MAX_VALUES} values")));
-    }
     let values: Vec<String> = values.iter().map(|v| unescaped(v)).collect();
+    clause(name, op, &values, custom)
+}
+
+/// A clause from its texts; with `in` several values, else one.
+fn clause(name: &str, op: &str, values: &[String], custom: &[model::Field]) -> Result<Clause, Refusal> {
+    if values.is_empty() || values.len() > MAX_VALUES {
+        return Err(("length", format!("`in` takes 1 to {MAX_VALUES} values")));
+    }
+    if values.iter().any(|value| value.chars().count() > MAX_CHARS) {
+        return Err(("length", format!("a value has at most {MAX_CHARS} characters")));
+    }
+    let (target, known, values) = if name == "tag" {
+        let tags = values.iter().map(|tag| tag_key(tag)).collect();
+        (Target::Tag, SEVERAL, Values::Texts(no_nul(tags)?))
+    } else if let Some(field) = custom_field(name, custom) {
+        let known = match field.kind {
+            FieldType::Multiselect => SEVERAL,
+            FieldType::Boolean | FieldType::Select => UNORDERED,
+            _ => ORDERED,
+        };
+        (Target::Custom(field.id), known, custom_values(field, values)?)
+    } else {
+        let column = column(name)?;
+        let known = match column.kind {
+            Kind::Status | Kind::Id => UNORDERED,
+            _ => ORDERED,
+        };
+        (Target::Column(column), known, column_values(column, values)?)
+    };
+    let op = known.iter().find(|(text, _)| *text == op).ok_or_else(|| {
+        let known: Vec<_> = known.iter().map(|(text, _)| *text).collect();
+        let detail = format!("`{op}` is not one of {}, which {name} knows", known.join(", "));
+        ("unknown", detail)
+    })?;
     Ok(Clause {
-        field,
-        op,
-        values: typed(field, values)?,
+        target,
+        op: op.1,
+        values,
     })
 }
 
-fn operator(text: &str, field: Field) -> Result<Op, Refusal> {
-    let known = [
-        ("eq", Op::Eq),
-        ("ne", Op::Ne),
-        ("in", Op::In),
-        ("lt", Op::Lt),
-        ("le", Op::Le),
-        ("gt", Op::Gt),
-        ("ge", Op::Ge),
-    ];
-    // What has no order that means anything is only equal or not.
-    let ordered = !matches!(field.kind, Kind::Status | Kind::Id);
-    let known = if ordered { &known[..] } else { known.split_at(3).0 };
-    let op = known.iter().find(|(name, _)| *name == text).map(|(_, op)| *op);
-    op.ok_or_else(|| {
-        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-        (
-            "unknown",
-            format!(
-                "`{text}` is not one of {}, which {} knows",
-                names.join(", "),
-                field.name
-            ),
-        )
+fn custom_field<'f>(name: &str, custom: &'f [model::Field]) -> Option<&'f model::Field> {
+    let key = name.strip_prefix(CUSTOM)?;
+    custom.iter().find(|field| field.key == key)
+}
+
+fn column(name: &str) -> Result<Column, Refusal> {
+    let found = FILTER_FIELDS.iter().find(|column| column.name == name).copied();
+    found.ok_or_else(|| {
+        let known: Vec<_> = FILTER_FIELDS.iter().map(|column| column.name).collect();
+        let known = known.join(", ");
+        let detail =
+            format!("`{name}` is not one of {known}, tag, or custom. with the key of a custom field");
+        ("unknown", detail)
     })
 }
 
-fn typed(field: Field, values: Vec<String>) -> Result<Values, Refusal> {
+fn custom_values(field: &model::Field, values: &[String]) -> Result<Values, Refusal> {
+    let (mut texts, mut ints) = (Vec::new(), Vec::new());
+    for value in values {
+        match key_of_text(field, value)? {
+            Key::Text(text) => texts.push(text),
+            Key::Int(int) => ints.push(int),
+        }
+    }
+    // A field has keys of one kind.
+    Ok(if ints.is_empty() {
+        Values::Texts(texts)
+    } else {
+        Values::Ints(ints)
+    })
+}
+
+fn no_nul(texts: Vec<String>) -> Result<Vec<String>, Refusal> {
+    match texts.iter().find(|text| text.contains('\0')) {
+        Some(_) => Err(("type", "a text must not contain NUL".to_owned())),
+        None => Ok(texts),
+    }
+}
+
+fn column_values(column: Column, values: &[String]) -> Result<Values, Refusal> {
     fn each<T>(values: &[String], what: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Refusal> {
         let read = |v: &String| read(v).ok_or_else(|| ("type", format!("`{v}` is not {what}")));
         values.iter().map(read).collect()
     }
-    Ok(match field.kind {
-        Kind::Text => Values::Texts(each(&values, "a text without NUL", |v| {
-            (!v.contains('\0')).then(|| v.to_owned())
-        })?),
-        Kind::Name => Values::Texts(each(&values, "a text without NUL", |v| {
-            (!v.contains('\0')).then(|| search_key(v))
-        })?),
-        Kind::Email => Values::Texts(each(&values, "a text without NUL", |v| {
-            (!v.contains('\0')).then(|| v.to_lowercase())
-        })?),
-        Kind::Status => Values::Texts(each(&values, "a status", |v| {
+    let texts = |read: fn(&str) -> String| no_nul(values.iter().map(|v| read(v)).collect());
+    Ok(match column.kind {
+        Kind::Text => Values::Texts(texts(str::to_owned)?),
+        Kind::Name => Values::Texts(texts(search_key)?),
+        Kind::Email => Values::Texts(texts(str::to_lowercase)?),
+        Kind::Status => Values::Texts(each(values, "a status", |v| {
             CustomerStatus::named(v).map(|s| s.as_str().to_owned())
         })?),
-        Kind::Int => Values::Ints(each(&values, "a whole number", |v| v.parse().ok())?),
-        Kind::Id => Values::Ids(each(&values, "an id", |v| v.parse().ok())?),
-        Kind::Time => Values::Times(each(&values, "a time such as 2026-01-31T08:00:00Z", |v| {
+        Kind::Int => Values::Ints(each(values, "a whole number", |v| v.parse().ok())?),
+        Kind::Id => Values::Ids(each(values, "an id", |v| v.parse().ok())?),
+        Kind::Time => Values::Times(each(values, "a time such as 2026-01-31T08:00:00Z", |v| {
             v.parse().ok()
         })?),
     })
@@ -197,68 +279,4 @@ fn unescaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::FILTER_FIELDS;
-
-    fn parsed(text: &str) -> Vec<Clause> {
-        parse(text, FILTER_FIELDS).unwrap()
-    }
-
-    fn refused(text: &str) -> (String, String) {
-        let error = parse(text, FILTER_FIELDS).unwrap_err().errors.remove(0);
-        (error.pointer, error.rule)
-    }
-
-    // covers: AP-03
-    #[test]
-    fn clauses_are_typed() {
-        let clauses = parsed("status:in:lead|active,revenueMinor:ge:100,name:eq:Énergie,email:lt:M@x.y");
-        assert_eq!(
-            clauses[0].values,
-            Values::Texts(vec!["lead".into(), "active".into()])
-        );
-        assert_eq!(
-            (clauses[1].op, &clauses[1].values),
-            (Op::Ge, &Values::Ints(vec![100]))
-        );
-        assert_eq!(clauses[2].values, Values::Texts(vec!["energie".into()]));
-        assert_eq!(clauses[3].values, Values::Texts(vec!["m@x.y".into()]));
-        let time = parsed("createdAt:lt:2026-01-31T08:00:00Z");
-        assert!(matches!(&time[0].values, Values::Times(t) if t.len() == 1));
-    }
-
-    // covers: AP-03
-    #[test]
-    fn backslashes_protect_separators() {
-        let clauses = parsed(r"sector:in:a\,b|c\|d|e\\f");
-        assert_eq!(
-            clauses[0].values,
-            Values::Texts(vec!["a,b".into(), "c|d".into(), r"e\f".into()])
-        );
-        assert_eq!(
-            parsed("sector:eq:a:b")[0].values,
-            Values::Texts(vec!["a:b".into()])
-        );
-    }
-
-    // covers: AP-03
-    #[test]
-    fn what_is_wrong_is_pointed_at() {
-        let pair = |pointer: &str, rule: &str| (pointer.to_owned(), rule.to_owned());
-        assert_eq!(
-            refused("status:eq:lead,colour:eq:red"),
-            pair("filter/1", "unknown")
-        );
-        assert_eq!(refused("status:like:lead"), pair("filter/0", "unknown"));
-        assert_eq!(refused("status:lt:lead"), pair("filter/0", "unknown"));
-        assert_eq!(refused("revenueMinor:eq:many"), pair("filter/0", "type"));
-        assert_eq!(refused("branchId:eq:1"), pair("filter/0", "type"));
-        assert_eq!(refused("status"), pair("filter/0", "format"));
-        assert_eq!(refused(""), pair("filter/0", "format"));
-        assert_eq!(
-            refused(&["status:eq:lead"; 9].join(",")),
-            pair("filter", "length")
-        );
-    }
-}
+mod tests;

@@ -2,18 +2,33 @@
 
 mod api;
 mod branches;
+mod bulk;
 mod calls;
+mod changes;
+mod conditions;
 mod consumers;
 mod error;
+mod export;
 mod filter;
+mod import;
+mod jobs;
 mod model;
 mod store;
+mod timeline;
 
 use aide::openapi::OpenApi;
-use stoa_kernel::service::Running;
+use stoa_kernel::decisions::Decisions;
+use stoa_kernel::service::{Resource, Running};
 use stoa_kernel::{Clock, Database, Mesh, Service, ServiceContext};
 
-pub use model::{Activity, Customer, CustomerInput, CustomerStats, StatusChange};
+pub use bulk::{BulkChange, BulkInput};
+pub use filter::ConditionBody;
+pub use import::{ColumnMapping, Defaults, Fault, FileFormat, KeyField, Mode, OperationError, Upload};
+pub use model::{
+    Activity, Choice, CreatedCustomer, Customer, CustomerInput, CustomerStats, Duplicate, Field, FieldInput,
+    FieldRules, FieldType, Likeness, Merge, MergeInput, MergeResult, Segment, SegmentInput, StatusChange,
+    TagChange, TagCount, TagsInUse, UndoResult,
+};
 
 /// The service's name.
 pub const SERVICE: &str = "customer";
@@ -27,13 +42,22 @@ stoa_kernel::permissions! {
     UpdateCustomers = "customers:update";
     /// Archive and restore customers.
     ArchiveCustomers = "customers:archive";
+    /// Import customers from files. Each row needs `customers:create` or `customers:update` as well.
+    ImportCustomers = "customers:import";
+    /// Export customers as files.
+    ExportCustomers = "customers:export";
+    /// Define custom fields, and change everybody's segments. Only in the data scope `all`.
+    ConfigureCustomers = "customers:configure";
 }
 
 /// What the handlers work with.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) db: Database,
+    /// For the positions of this service's consumers in the event log.
+    pub(crate) system: Database,
     pub(crate) mesh: Mesh,
+    pub(crate) decisions: Decisions,
     pub(crate) clock: Clock,
 }
 
@@ -42,9 +66,13 @@ pub(crate) struct App {
 pub fn service() -> Service {
     Service {
         name: SERVICE,
-        migrations: stoa_kernel::migrations!["0001_init"],
+        migrations: stoa_kernel::migrations!["0001_init", "0002_fields_and_tags", "0003_imports"],
         permissions: PERMISSIONS,
-        system_scopes: &[],
+        resources: &[Resource {
+            name: "customers",
+            schema: || model::SCHEMA.clone(),
+        }],
+        system_scopes: jobs::SCOPES,
         paths: &["/api/customers"],
         openapi: describe,
         seed: None,
@@ -59,11 +87,15 @@ fn describe() -> OpenApi {
 async fn start(context: ServiceContext) -> anyhow::Result<Running> {
     let app = App {
         db: context.db.app.clone(),
+        system: context.db.system.clone(),
         mesh: context.mesh.clone(),
+        decisions: context.decisions.clone(),
         clock: context.clock.clone(),
     };
     Ok(Running::new(api::routes(), app.clone())
-        .with_calls(calls::calls(app))
+        .with_calls(calls::calls(app.clone()))
+        .with_task(jobs::worker(&context, &app))
+        .with_task(jobs::sweeper(&app))
         .with_task(consumers::branches(&context))
         .with_task(consumers::activities(&context)))
 }

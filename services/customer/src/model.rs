@@ -1,10 +1,28 @@
 //! Customers: types and rules. Pure; the types are also what the API answers with.
 
-mod contact;
+mod duplicate;
+mod field;
+mod merge;
+mod segment;
+mod tag;
+pub(crate) mod value;
+
+pub(crate) use duplicate::{Probe, refusal as duplicate_refusal};
+pub(crate) use field::{MAX_FIELDS, checked_custom};
+pub(crate) use merge::{Merged, Outcome, Taken, merge, relink, unmerge};
+pub(crate) use tag::{checked_tags, tag_key};
+
+pub use duplicate::{CreatedCustomer, Duplicate, Likeness};
+pub use field::{Field, FieldInput, FieldRules, FieldType};
+pub use merge::{Choice, Merge, MergeInput, MergeResult, UndoResult};
+pub use segment::{Segment, SegmentInput};
+pub use tag::{TagChange, TagCount, TagsInUse};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use stoa_contracts::customer::{
     CustomerArchived, CustomerCreated, CustomerRestored, CustomerStatus, CustomerStatusChanged,
@@ -52,6 +70,15 @@ pub struct Customer {
     pub branch_id: BranchId,
     /// The user who looks after it.
     pub owner_id: UserId,
+    /// Its tags, in alphabetical order.
+    pub tags: Vec<String>,
+    /// Its custom fields' values by key.
+    pub custom: Map<String, Value>,
+    /// Its key in the system that it was imported from.
+    pub external_key: Option<String>,
+    /// The customer that it was merged into; absent while it stands for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<CustomerId>,
     /// Its changes.
     #[serde(flatten)]
     pub record: Record,
@@ -86,6 +113,14 @@ pub struct CustomerInput {
     pub branch_id: Option<BranchId>,
     /// The caller for a new customer, and unchanged for an old one, unless given.
     pub owner_id: Option<UserId>,
+    /// At most 20 of 1 to 40 characters, kept in lower case; unchanged for an old customer unless given.
+    pub tags: Option<Vec<String>>,
+    /// Values of custom fields by key, as `GET /api/customers/fields` defines them; unchanged for an old customer unless
+    /// given. Given, they replace all.
+    pub custom: Option<Map<String, Value>>,
+    /// Its key in another system, at most 100 characters; unique among live customers. Unchanged for an old customer
+    /// unless given; an empty text removes it.
+    pub external_key: Option<String>,
 }
 
 impl CustomerInput {
@@ -97,14 +132,18 @@ impl CustomerInput {
         let mut check = Validation::new();
         let checked = Self {
             name: check.text("/name", &self.name, 2..=200),
-            email: contact::email(&mut check, self.email.as_deref()),
-            phone: contact::phone(&mut check, self.phone.as_deref()),
+            email: check.email("/email", self.email.as_deref()),
+            phone: check.phone("/phone", self.phone.as_deref()),
             sector: check.optional_text("/sector", self.sector.as_deref(), 1..=100),
             revenue_minor: check.number("/revenueMinor", self.revenue_minor, 0..=MAX_JSON_INT),
             employees: self
                 .employees
                 .map(|n| check.number("/employees", n, 0..=MAX_JSON_INT)),
             office_location: check.optional_text("/officeLocation", self.office_location.as_deref(), 1..=200),
+            tags: self.tags.map(|tags| checked_tags(&mut check, "/tags", &tags)),
+            external_key: self
+                .external_key
+                .map(|key| check.text("/externalKey", &key, 0..=100)),
             ..self
         };
         check.finish(checked)
@@ -124,6 +163,9 @@ impl From<&Customer> for CustomerInput {
             office_location: customer.office_location.clone(),
             branch_id: Some(customer.branch_id),
             owner_id: Some(customer.owner_id),
+            tags: Some(customer.tags.clone()),
+            custom: Some(customer.custom.clone()),
+            external_key: customer.external_key.clone(),
         }
     }
 }
@@ -169,16 +211,18 @@ impl CustomerStats {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Activity {
-    /// Its id, which is the event's.
+    /// Its id.
     pub id: ActivityId,
     /// When it happened.
     pub at: Timestamp,
-    /// What happened: `created`, `updated`, `statusChanged`, `archived`, `restored`, `branchMoved`, `branchRenamed`,
-    /// `branchArchived` or `branchRestored`.
+    /// What happened: `created`, `updated`, `statusChanged`, `archived`, `restored`, `merged`, `unmerged`,
+    /// `branchMoved`, `branchRenamed`, `branchArchived`, `branchRestored`, `contactLinked`, `contactUnlinked`,
+    /// `interactionLogged`, `interactionUpdated` or `interactionDeleted`.
     pub kind: String,
     /// Who did it: a user's id, or the name of a system scope.
     pub actor: String,
-    /// More about it, by kind: `from` and `to`, or `changed`, or the branch's `name`.
+    /// More about it, by kind: `from` and `to`, `changed`, the branch's `name`, `contactId`, or `interactionId` with its
+    /// `kind`.
     pub details: serde_json::Value,
 }
 
@@ -194,7 +238,7 @@ pub(crate) fn next_statuses(from: CustomerStatus) -> &'static [CustomerStatus] {
 }
 
 impl Customer {
-    /// A customer from checked input.
+    /// A customer from checked input. Its custom values are as given: [`checked_custom`] needs their definitions.
     pub(crate) fn new(
         id: CustomerId,
         input: CustomerInput,
@@ -214,6 +258,10 @@ impl Customer {
             office_location: input.office_location,
             branch_id,
             owner_id,
+            tags: input.tags.unwrap_or_default(),
+            custom: input.custom.unwrap_or_default(),
+            external_key: input.external_key.filter(|key| !key.is_empty()),
+            merged_into: None,
             record,
         }
     }
@@ -226,14 +274,20 @@ impl Customer {
         );
         let input = CustomerInput {
             status: Some(self.status),
+            tags: input.tags.or_else(|| Some(self.tags.clone())),
+            custom: input.custom.or_else(|| Some(self.custom.clone())),
+            external_key: input.external_key.or_else(|| self.external_key.clone()),
             ..input
         };
-        Self::new(self.id, input, branch, owner, self.record.clone())
+        Self {
+            merged_into: self.merged_into,
+            ..Self::new(self.id, input, branch, owner, self.record.clone())
+        }
     }
 
-    /// The names of the fields in which two versions differ, as in the API.
+    /// The names of the fields in which two versions differ, as in the API; custom ones as `custom.key`.
     pub(crate) fn changed_fields(&self, after: &Self) -> Vec<String> {
-        [
+        let own = [
             ("name", self.name != after.name),
             ("email", self.email != after.email),
             ("phone", self.phone != after.phone),
@@ -243,11 +297,17 @@ impl Customer {
             ("officeLocation", self.office_location != after.office_location),
             ("branchId", self.branch_id != after.branch_id),
             ("ownerId", self.owner_id != after.owner_id),
-        ]
-        .into_iter()
-        .filter(|(_, differs)| *differs)
-        .map(|(name, _)| name.to_owned())
-        .collect()
+            ("tags", self.tags != after.tags),
+            ("externalKey", self.external_key != after.external_key),
+        ];
+        let own = own.into_iter().filter(|(_, differs)| *differs);
+        let keys: BTreeSet<&String> = self.custom.keys().chain(after.custom.keys()).collect();
+        let custom = keys
+            .into_iter()
+            .filter(|key| self.custom.get(*key) != after.custom.get(*key));
+        own.map(|(name, _)| name.to_owned())
+            .chain(custom.map(|key| format!("custom.{key}")))
+            .collect()
     }
 
     pub(crate) fn created(&self) -> CustomerCreated {

@@ -1,26 +1,28 @@
 //! The calls that other services make.
 
+use crate::accounts::store::{self as accounts, NewAccount};
 use crate::model::{check_account, normalise_email};
 use crate::sign_in;
 use crate::state::State;
-use crate::store::{self, NewAccount};
 use crate::{grants, verify};
 use stoa_contracts::Done;
 use stoa_contracts::identity::{
-    AccountCreated, CreateUser, LoadVerificationKeys, TokenStatus, ValidateToken, VerificationKeys,
+    AccountCreated, CheckEmail, CreateUser, EmailAvailability, LoadVerificationKeys, TokenStatus,
+    ValidateToken, VerificationKeys,
 };
 use stoa_kernel::mesh::Calls;
-use stoa_kernel::{Actor, Problem, Scope};
+use stoa_kernel::{Problem, Scope};
 use zeroize::Zeroizing;
 
 /// The handlers.
 #[must_use]
 pub(crate) fn calls(state: &State) -> Calls {
-    let (keys, validate, create) = (state.clone(), state.clone(), state.clone());
+    let (keys, validate, create, check) = (state.clone(), state.clone(), state.clone(), state.clone());
     Calls::new()
         .on(move |_: Scope, _: LoadVerificationKeys| load_verification_keys(keys.clone()))
         .on(move |scope, call: ValidateToken| validate_token(validate.clone(), scope, call))
         .on(move |scope, call: CreateUser| create_user(create.clone(), scope, call))
+        .on(move |scope, call: CheckEmail| check_email(check.clone(), scope, call))
 }
 
 async fn load_verification_keys(state: State) -> Result<VerificationKeys, Problem> {
@@ -73,44 +75,63 @@ async fn create_user(state: State, mut scope: Scope, call: CreateUser) -> Result
     let email = normalise_email(&email);
     check_account(&email, &name, &password).map_err(Problem::invalid)?;
     let mut tx = state.db.app.begin(&mut scope);
-    let exists = store::account_exists(&mut tx, id).await?;
+    let has_password = accounts::has_password(&mut tx, id).await?;
     tx.rollback().await;
-    if exists {
-        return Ok(Done {});
-    }
-    if store::is_email_taken(&state.db.system, &mut scope, &email).await? {
-        return Err(email_taken());
+    match has_password {
+        Some(true) => return Ok(Done {}),
+        None if accounts::is_email_taken(&state.db.system, &mut scope, &email, Some(id)).await? => {
+            return Err(email_taken());
+        }
+        _ => {}
     }
     // Before the transaction: a hash takes its time, and no connection waits for it.
     let password_hash = state.passwords.hash(password).await.map_err(sign_in::problem)?;
-    let by = match scope.actor() {
-        Actor::User(user) => user.to_string(),
-        Actor::System(name) => name.clone(),
-    };
-    let mut tx = state.db.app.begin(&mut scope);
     let new = NewAccount {
         id,
         email,
         name: name.trim().to_owned(),
         password_hash,
         now: state.clock.now(),
-        by,
     };
-    store::insert_account(&mut tx, new);
+    if has_password.is_none() && insert(&state, &mut scope, new.clone()).await? {
+        return Ok(Done {});
+    }
+    let mut tx = state.db.app.begin(&mut scope);
+    accounts::give_password(&mut tx, new);
+    tx.commit().await?;
+    Ok(Done {})
+}
+
+/// False when there is such an account by now: the same call at the same time, or its user's events.
+async fn insert(state: &State, scope: &mut Scope, new: NewAccount) -> Result<bool, Problem> {
     let created = AccountCreated {
-        user_id: id,
+        user_id: new.id,
         version: 1,
     };
+    let mut tx = state.db.app.begin(scope);
+    accounts::insert_with_password(&mut tx, new);
     stoa_eventlog::append(&mut tx, &state.clock, &created)?;
     match tx.commit().await {
-        Ok(_) => Ok(Done {}),
+        Ok(_) => Ok(true),
         Err(error) => match error.constraint() {
-            // The same call at the same time: done.
-            Some("account_pkey") => Ok(Done {}),
+            Some("account_pkey") => Ok(false),
             Some("account_email_live") => Err(email_taken()),
             _ => Err(error.into()),
         },
     }
+}
+
+/// Whoever may create users may learn this; the answer to a sign-in never tells it.
+async fn check_email(state: State, mut scope: Scope, call: CheckEmail) -> Result<EmailAvailability, Problem> {
+    if scope.tenant().uuid().is_nil() {
+        return Err(Problem::bad_request(
+            "identity.tenant_required",
+            "a user belongs to a tenant",
+        ));
+    }
+    let email = normalise_email(&call.email);
+    let taken = accounts::is_email_taken(&state.db.system, &mut scope, &email, call.user).await?;
+    Ok(EmailAvailability { available: !taken })
 }
 
 fn email_taken() -> Problem {

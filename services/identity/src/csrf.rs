@@ -1,4 +1,4 @@
-//! The CSRF token of our two forms: derived from a random cookie that another site can neither read nor set.
+//! The CSRF token of our forms: derived from a random cookie that another site can neither read nor set.
 
 use crate::cookies::{Cookie, Cookies};
 use base64::Engine;

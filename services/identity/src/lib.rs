@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod accounts;
 mod api;
 mod authorization;
 mod calls;
@@ -9,16 +10,21 @@ mod csrf;
 mod error;
 mod grants;
 mod keys;
+mod language;
+mod mail;
 mod maintenance;
 mod model;
 mod pages;
 mod parameters;
+mod password_rules;
 mod passwords;
 mod pkce;
+mod reset_requests;
 mod secret;
 mod sign_in;
 mod state;
 mod store;
+mod texts;
 mod tokens;
 mod verify;
 
@@ -31,17 +37,23 @@ use stoa_kernel::{Service, ServiceContext, migrations, openapi, params};
 /// The service's name.
 pub const SERVICE: &str = "identity";
 
-const SYSTEM_SCOPES: &[&str] = &[state::LOGIN.name(), keys::KEYS.name(), tokens::DESCRIBE.name()];
+const SYSTEM_SCOPES: &[&str] = &[
+    state::LOGIN.name(),
+    keys::KEYS.name(),
+    tokens::DESCRIBE.name(),
+    reset_requests::RESET.name(),
+];
 
 /// The service.
 #[must_use]
 pub fn service() -> Service {
     Service {
         name: SERVICE,
-        migrations: migrations!["0001_init"],
+        migrations: migrations!["0001_init", "0002_users_and_mail"],
         permissions: &[],
+        resources: &[],
         system_scopes: SYSTEM_SCOPES,
-        paths: &["/.well-known", "/oauth2", "/login", "/logout"],
+        paths: &["/.well-known", "/oauth2", "/login", "/logout", "/auth"],
         openapi: || openapi::describe(api::routes()),
         seed: Some(seed),
         start,
@@ -52,8 +64,15 @@ fn start(context: ServiceContext) -> BoxFuture<'static, anyhow::Result<Running>>
     Box::pin(async move {
         let state = State::new(&context)?;
         state.keys.refuse_demo().await?;
+        if state.mailer.is_none() {
+            tracing::warn!("mails wait: set mail.smtp_host (docs/configuration.md)");
+        }
         Ok(Running::new(api::routes(), state.clone())
             .with_calls(calls::calls(&state))
+            .with_task(accounts::consumer(&context, &state))
+            .with_task(accounts::worker(&context, &state))
+            .with_task(mail::worker(&context, &state))
+            .with_task(reset_requests::task(state.clone()))
             .with_task(maintenance::task(state)))
     })
 }

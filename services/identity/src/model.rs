@@ -1,5 +1,6 @@
 //! Accounts, sessions and grants: types and rules without I/O.
 
+use crate::password_rules;
 use jiff::{SignedDuration, Timestamp};
 use stoa_kernel::FieldError;
 use stoa_types::{TenantId, UserId};
@@ -12,6 +13,8 @@ pub(crate) const CODE_LIFETIME: SignedDuration = SignedDuration::from_secs(60);
 
 /// Failures that are free.
 const FREE_FAILURES: i32 = 10;
+/// Requests for a new password that are free: each sends a mail.
+const FREE_RESETS: i32 = 3;
 /// Failures that are further apart start a new count.
 pub(crate) const FAILURE_WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
@@ -71,18 +74,15 @@ pub(crate) fn check_account(email: &str, name: &str, password: &str) -> Result<(
     if name.trim().is_empty() || name.chars().count() > 200 {
         errors.push(FieldError::new("/name", "length", "1 to 200 characters"));
     }
-    // NIST SP 800-63B, section 5.1.1.2: a minimum, a generous maximum, no rules about kinds of characters.
-    if password.chars().count() < 8 || password.len() > 256 {
-        errors.push(FieldError::new(
-            "/password",
-            "length",
-            "at least 8 characters and at most 256 bytes",
-        ));
+    if let Err(fault) = password_rules::check(password, email, name) {
+        errors.push(fault.field_error());
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-fn is_email(email: &str) -> bool {
+/// Whether it has the form of an address; it is normalised.
+#[must_use]
+pub(crate) fn is_email(email: &str) -> bool {
     let Some((local, domain)) = email.rsplit_once('@') else {
         return false;
     };
@@ -99,7 +99,17 @@ fn is_email(email: &str) -> bool {
 /// doubling up to 15 minutes.
 #[must_use]
 pub(crate) fn backoff(failures: i32) -> Option<SignedDuration> {
-    let beyond = u32::try_from(failures.checked_sub(FREE_FAILURES)?).ok()?;
+    doubling(failures.checked_sub(FREE_FAILURES)?)
+}
+
+/// How long no more mails for a new password are sent to an address after the `requests`-th: as [`backoff`].
+#[must_use]
+pub(crate) fn reset_backoff(requests: i32) -> Option<SignedDuration> {
+    doubling(requests.checked_sub(FREE_RESETS)?)
+}
+
+fn doubling(beyond: i32) -> Option<SignedDuration> {
+    let beyond = u32::try_from(beyond).ok()?;
     let seconds = 30_i64.saturating_mul(1 << beyond.min(10));
     Some(SignedDuration::from_secs(seconds.min(900)))
 }
@@ -119,6 +129,10 @@ mod tests {
         assert_eq!(seconds(14), Some(480));
         assert_eq!(seconds(15), Some(900));
         assert_eq!(seconds(i32::MAX), Some(900));
+        assert_eq!(
+            (reset_backoff(2), reset_backoff(3)),
+            (None, Some(SignedDuration::from_secs(30)))
+        );
     }
 
     #[test]
@@ -127,10 +141,13 @@ mod tests {
             let errors = check_account(email, name, password).err().unwrap_or_default();
             errors.into_iter().map(|e| e.pointer).collect()
         };
-        assert!(pointers("ada@example.com", "Ada", "12345678").is_empty());
-        assert_eq!(pointers("ada", " ", "1234567"), ["/email", "/name", "/password"]);
+        assert!(pointers("ada@example.com", "Ada", "correct horse").is_empty());
+        assert_eq!(
+            pointers("ada", " ", "elevenchars"),
+            ["/email", "/name", "/password"]
+        );
         for email in ["@x", "a@", "a b@x.y", "a@.x", "a@x.", "a@b@c.d"] {
-            assert_eq!(pointers(email, "Ada", "12345678"), ["/email"], "{email}");
+            assert_eq!(pointers(email, "Ada", "correct horse"), ["/email"], "{email}");
         }
         assert_eq!(normalise_email(" Ada@Example.COM\n"), "ada@example.com");
     }

@@ -1,6 +1,8 @@
 //! The pages that people see. They work without scripts, and their policy allows none.
 
 use crate::client::form_action_source;
+use crate::language::Language;
+use crate::texts::{Notice, Texts};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +12,19 @@ use sha2::{Digest, Sha256};
 use stoa_kernel::Problem;
 
 const STYLE: &str = include_str!("../templates/style.css");
+
+const TEMPLATES: [(&str, &str); 7] = [
+    ("layout.html", include_str!("../templates/layout.html")),
+    ("login.html", include_str!("../templates/login.html")),
+    ("logout.html", include_str!("../templates/logout.html")),
+    ("message.html", include_str!("../templates/message.html")),
+    ("password.html", include_str!("../templates/password.html")),
+    ("forgot.html", include_str!("../templates/forgot.html")),
+    (
+        "verification.html",
+        include_str!("../templates/verification.html"),
+    ),
+];
 
 /// The compiled templates.
 pub(crate) struct Pages {
@@ -27,7 +42,34 @@ pub(crate) struct LoginPage<'a> {
     pub(crate) request: &'a str,
     pub(crate) csrf: &'a str,
     pub(crate) email: &'a str,
+    pub(crate) is_refused: bool,
+    /// How long to wait, in words.
+    pub(crate) wait: Option<&'a str>,
+}
+
+/// What the page shows on which somebody chooses a password.
+pub(crate) struct PasswordPage<'a> {
+    pub(crate) notice: &'a Notice,
+    /// Where the form goes.
+    pub(crate) action: &'a str,
+    pub(crate) token: &'a str,
+    pub(crate) csrf: &'a str,
+    pub(crate) email: &'a str,
     pub(crate) error: Option<&'a str>,
+}
+
+/// What the page shows on which somebody asks for a new password.
+pub(crate) struct ForgotPage<'a> {
+    pub(crate) csrf: &'a str,
+    pub(crate) email: &'a str,
+    pub(crate) error: Option<&'a str>,
+}
+
+/// What the page shows on which somebody confirms an address.
+pub(crate) struct VerificationPage<'a> {
+    pub(crate) token: &'a str,
+    pub(crate) csrf: &'a str,
+    pub(crate) email: &'a str,
 }
 
 /// What the sign-out page shows.
@@ -47,10 +89,9 @@ impl Pages {
     /// When one does not parse.
     pub(crate) fn new() -> Result<Self, minijinja::Error> {
         let mut templates = Environment::new();
-        templates.add_template("layout.html", include_str!("../templates/layout.html"))?;
-        templates.add_template("login.html", include_str!("../templates/login.html"))?;
-        templates.add_template("logout.html", include_str!("../templates/logout.html"))?;
-        templates.add_template("message.html", include_str!("../templates/message.html"))?;
+        for (name, source) in TEMPLATES {
+            templates.add_template(name, source)?;
+        }
         let style_source = format!("'sha256-{}'", STANDARD.encode(Sha256::digest(STYLE)));
         Ok(Self {
             templates,
@@ -58,43 +99,101 @@ impl Pages {
         })
     }
 
-    pub(crate) fn login(&self, status: StatusCode, page: &LoginPage<'_>) -> Response {
+    pub(crate) fn login(&self, t: &Texts, status: StatusCode, page: &LoginPage<'_>) -> Response {
         let values = context! {
-            title => "Sign in",
+            title => t.sign_in,
             client => page.client,
             request => page.request,
             csrf => page.csrf,
             email => page.email,
-            error => page.error,
+            error => page.is_refused.then_some(t.refused),
+            wait => page.wait,
         };
-        self.render(status, "login.html", values, page.redirect_uri)
+        self.render(t, status, "login.html", values, page.redirect_uri)
     }
 
-    pub(crate) fn logout(&self, page: &LogoutPage<'_>) -> Response {
+    pub(crate) fn logout(&self, t: &Texts, page: &LogoutPage<'_>) -> Response {
         let fields: Vec<Value> = page
             .fields
             .iter()
             .map(|(name, value)| Value::from(vec![(*name).to_owned(), (*value).to_owned()]))
             .collect();
         let values = context! {
-            title => "Sign out?",
+            title => t.sign_out.title,
+            text => t.sign_out.text,
             client => page.client,
             csrf => page.csrf,
             fields,
         };
-        self.render(StatusCode::OK, "logout.html", values, page.redirect_uri)
+        self.render(t, StatusCode::OK, "logout.html", values, page.redirect_uri)
     }
 
-    /// Something went well.
+    pub(crate) fn password(&self, t: &Texts, status: StatusCode, page: &PasswordPage<'_>) -> Response {
+        let values = context! {
+            title => page.notice.title,
+            text => page.notice.text,
+            action => page.action,
+            token => page.token,
+            csrf => page.csrf,
+            email => page.email,
+            error => page.error,
+        };
+        self.render(t, status, "password.html", values, None)
+    }
+
+    pub(crate) fn forgot(&self, t: &Texts, status: StatusCode, page: &ForgotPage<'_>) -> Response {
+        let values = context! {
+            title => t.forgot.title,
+            text => t.forgot.text,
+            csrf => page.csrf,
+            email => page.email,
+            error => page.error,
+        };
+        self.render(t, status, "forgot.html", values, None)
+    }
+
+    pub(crate) fn verification(&self, t: &Texts, page: &VerificationPage<'_>) -> Response {
+        let values = context! {
+            title => t.verification.title,
+            text => t.verification.text,
+            token => page.token,
+            csrf => page.csrf,
+            email => page.email,
+        };
+        self.render(t, StatusCode::OK, "verification.html", values, None)
+    }
+
+    /// Something went well; `link` is where to go on, with its text.
+    pub(crate) fn done(&self, t: &Texts, notice: &Notice, link: Option<(&str, &str)>) -> Response {
+        let link = link.map(|(to, text)| context! { to, text });
+        let values = context! { title => notice.title, text => notice.text, link, bad => false };
+        self.render(t, StatusCode::OK, "message.html", values, None)
+    }
+
+    /// Something well-known cannot go on.
+    pub(crate) fn refused(
+        &self,
+        t: &Texts,
+        status: StatusCode,
+        notice: &Notice,
+        link: Option<(&str, &str)>,
+    ) -> Response {
+        let link = link.map(|(to, text)| context! { to, text });
+        let values =
+            context! { title => notice.title, text => notice.text, link, bad => true, error => true };
+        self.render(t, status, "message.html", values, None)
+    }
+
+    /// Something went well, said in English only.
     pub(crate) fn message(&self, title: &str, text: &str) -> Response {
         let values = context! { title, text, bad => false };
-        self.render(StatusCode::OK, "message.html", values, None)
+        self.render(english(), StatusCode::OK, "message.html", values, None)
     }
 
-    /// Something cannot go on.
+    /// Something cannot go on, said in English only.
     pub(crate) fn refusal(&self, status: StatusCode, title: &str, text: &str) -> Response {
         let values = context! { title, text, bad => true };
-        self.render(status, "message.html", values, None)
+        self.render(english(), status, "message.html", values, None)
     }
 
     /// A failure of ours.
@@ -108,8 +207,15 @@ impl Pages {
         response
     }
 
-    fn render(&self, status: StatusCode, name: &str, values: Value, redirect_uri: Option<&str>) -> Response {
-        let values = context! { style => STYLE, ..values };
+    fn render(
+        &self,
+        t: &Texts,
+        status: StatusCode,
+        name: &str,
+        values: Value,
+        redirect_uri: Option<&str>,
+    ) -> Response {
+        let values = context! { style => STYLE, t => t.for_template(), ..values };
         let html = self
             .templates
             .get_template(name)
@@ -133,6 +239,10 @@ impl Pages {
         }
         response
     }
+}
+
+fn english() -> &'static Texts {
+    Texts::of(Language::En)
 }
 
 const PAGE_HEADERS: [(HeaderName, &str); 5] = [
@@ -166,9 +276,10 @@ mod tests {
             request: "a=\"><script>alert(1)</script>",
             csrf: "c",
             email: "\"><img>",
-            error: Some("no"),
+            is_refused: true,
+            wait: Some("<script>"),
         };
-        let (policy, html) = text(pages.login(StatusCode::OK, &page)).await;
+        let (policy, html) = text(pages.login(english(), StatusCode::OK, &page)).await;
         assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
         assert!(html.contains("name=\"email\"") && html.contains("name=\"password\""));
         assert!(html.contains(STYLE), "the style must be exactly what was hashed");

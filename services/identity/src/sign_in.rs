@@ -1,7 +1,7 @@
 //! Signing in with e-mail and password. Every refusal looks and takes the same, so that nobody learns who has an
 //! account.
 
-use crate::model::{SESSION_LIFETIME, Session, normalise_email};
+use crate::model::{SESSION_LIFETIME, Session, backoff, normalise_email};
 use crate::passwords::PasswordError;
 use crate::secret;
 use crate::state::State;
@@ -32,7 +32,7 @@ pub(crate) async fn attempt(
     current: Option<Session>,
 ) -> Result<Attempt, Problem> {
     let email = normalise_email(email);
-    let email_hash = Sha256::digest(email.as_bytes()).to_vec();
+    let email_hash = throttle_key(&email);
     let candidate = store::sign_in_candidate(&state.db.system, scope, &email, &email_hash).await?;
     if let Some(blocked) = blocked(state, &candidate) {
         return Ok(blocked);
@@ -44,7 +44,7 @@ pub(crate) async fn attempt(
     let verified = state.passwords.verify(password, stored).await.map_err(problem)?;
     let now = state.clock.now();
     let Some(account) = candidate.account.filter(|_| verified) else {
-        store::record_failure(&state.db.system, scope, &email_hash, now).await?;
+        store::record_try(&state.db.system, scope, &email_hash, now, backoff).await?;
         count("refused");
         return Ok(Attempt::Refused);
     };
@@ -52,6 +52,14 @@ pub(crate) async fn attempt(
     let again = store::sign_in_candidate(&state.db.system, scope, &email, &email_hash).await?;
     if let Some(blocked) = blocked(state, &again) {
         return Ok(blocked);
+    }
+    // Or the password was replaced, and everything that it had opened was closed.
+    if again
+        .account
+        .is_none_or(|now| now.password_hash != account.password_hash)
+    {
+        count("refused");
+        return Ok(Attempt::Refused);
     }
     let same = current.filter(|session| session.user == account.user && session.tenant == account.tenant);
     let session = Session {
@@ -72,6 +80,19 @@ pub(crate) async fn attempt(
     store::start_session(&state.db.system, scope, new).await?;
     count("signed_in");
     Ok(Attempt::SignedIn(session, cookie))
+}
+
+/// The key under which tries with a normalised e-mail are counted.
+#[must_use]
+pub(crate) fn throttle_key(email: &str) -> Vec<u8> {
+    Sha256::digest(email.as_bytes()).to_vec()
+}
+
+/// The key under which requests for a new password are counted.
+#[must_use]
+pub(crate) fn reset_throttle_key(email: &str) -> Vec<u8> {
+    let digest = Sha256::new().chain_update(b"reset ").chain_update(email);
+    digest.finalize().to_vec()
 }
 
 fn blocked(state: &State, candidate: &store::Candidate) -> Option<Attempt> {

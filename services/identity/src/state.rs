@@ -5,8 +5,9 @@ use crate::keys::{KeyError, Keys};
 use crate::model::Session;
 use crate::pages::Pages;
 use crate::passwords::Passwords;
+use crate::reset_requests::ResetRequests;
 use crate::verify::{self, AccessClaims, TokenFault};
-use crate::{secret, store};
+use crate::{mail, secret, store};
 use http::HeaderMap;
 use jiff::SignedDuration;
 use std::ops::Deref;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use stoa_kernel::db::Pools;
 use stoa_kernel::request::RequestContext;
 use stoa_kernel::{Clock, DbError, Mesh, Scope, ServiceContext, SystemScope};
+use stoa_mail::{Mailer, Templates};
 use tokio::time::Instant;
 
 /// Signing in and presenting codes, tokens and cookies happens before the tenant is known.
@@ -33,6 +35,11 @@ pub(crate) struct Inner {
     pub(crate) keys: Keys,
     pub(crate) passwords: Passwords,
     pub(crate) pages: Pages,
+    /// Requests for a new password that nobody has looked at yet.
+    pub(crate) resets: ResetRequests,
+    /// The way out for mails; without one they wait.
+    pub(crate) mailer: Option<Mailer>,
+    pub(crate) mail_templates: Templates,
     pub(crate) cookies: Cookies,
     /// The issuer, compared as text.
     pub(crate) issuer: String,
@@ -56,7 +63,7 @@ impl State {
     /// The state of a starting service.
     ///
     /// # Errors
-    /// When the password cost or a page's template cannot be used.
+    /// When the password cost, the mail settings or a template cannot be used.
     pub(crate) fn new(context: &ServiceContext) -> anyhow::Result<Self> {
         let identity = &context.config.identity;
         let issuer = context.config.issuer().to_owned();
@@ -70,6 +77,9 @@ impl State {
                 ),
                 passwords: Passwords::new(identity.hash_concurrency, identity.hash_memory_kib)?,
                 pages: Pages::new()?,
+                resets: ResetRequests::new(),
+                mailer: Mailer::new(&context.config.mail)?,
+                mail_templates: mail::templates()?,
                 cookies: Cookies::of_issuer(&issuer),
                 audience: format!("{issuer}/stoa-api"),
                 base: context.config.server.public_url.clone(),

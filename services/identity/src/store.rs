@@ -1,10 +1,10 @@
-//! The SQL of accounts, sign-in throttling, clients and sessions.
+//! The SQL of signing in, its throttling, clients and sessions.
 
 use crate::client::Client;
-use crate::model::{FAILURE_WINDOW, Session, backoff};
-use jiff::Timestamp;
+use crate::model::{FAILURE_WINDOW, Session};
+use jiff::{SignedDuration, Timestamp};
 use stoa_kernel::db::Row;
-use stoa_kernel::{Database, DbError, Scope, TenantTx, params};
+use stoa_kernel::{Database, DbError, Scope, params};
 use stoa_types::{TenantId, UserId};
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ const SIGN_IN_CANDIDATE: &str = "select t.blocked_until, a.tenant_id, a.id, a.pa
   from (select $1::text as email, $2::bytea as email_hash) typed
   left join identity.sign_in_throttle t on t.email_hash = typed.email_hash
   left join identity.account a on a.email = typed.email and a.archived_at is null and a.status = 'active'";
+
+const BLOCKED_UNTIL: &str = "select blocked_until from identity.sign_in_throttle where email_hash = $1";
 
 const COUNT_FAILURE: &str =
     "insert into identity.sign_in_throttle as t (email_hash, failures, last_failed_at)
@@ -50,17 +52,11 @@ const FIND_SESSION_BY_ID: &str = "select s.tenant_id, s.id, s.user_id, s.auth_ti
 
 const FIND_PROFILE: &str = "select email, name from identity.account where tenant_id = $1 and id = $2 and archived_at is null and status = 'active'";
 
-const ACCOUNT_EXISTS: &str = "select from identity.account where tenant_id = $1 and id = $2";
-
-const EMAIL_TAKEN: &str = "select from identity.account where email = $1 and archived_at is null";
-
-const INSERT_ACCOUNT: &str = "insert into identity.account
-  (tenant_id, id, email, name, password_hash, status, created_at, created_by, updated_at, updated_by)
-  values ($1, $2, $3, $4, $5, 'active', $6, $7, $6, $7)";
-
 /// What is over, each with the time before which it may go: a part at a time, so that no statement runs long. A family
 /// without tokens is over, a session when nothing of what was issued in it is left.
-const FORGET: [&str; 5] = [
+const FORGET: [&str; 6] = [
+    "delete from identity.mail_token where ctid = any (array(
+       select ctid from identity.mail_token where expires_at < $1 limit 5000)) returning true",
     "delete from identity.authorization_code where ctid = any (array(
        select ctid from identity.authorization_code where expires_at < $1 limit 5000)) returning true",
     "delete from identity.refresh_token where ctid = any (array(
@@ -141,12 +137,23 @@ pub(crate) async fn sign_in_candidate(
     })
 }
 
-/// Counts a failure and blocks further tries when there were too many.
-pub(crate) async fn record_failure(
+/// Until when tries with an e-mail are refused.
+pub(crate) async fn blocked_until(
+    db: &Database,
+    scope: &mut Scope,
+    email_hash: &[u8],
+) -> Result<Option<Timestamp>, DbError> {
+    let rows = db.begin_system(scope).read(BLOCKED_UNTIL, &[&email_hash]).await?;
+    Ok(rows.first().map(|row| row.try_get(0)).transpose()?.flatten())
+}
+
+/// Counts a failure (or another try) and blocks further ones when `backoff` says so.
+pub(crate) async fn record_try(
     db: &Database,
     scope: &mut Scope,
     email_hash: &[u8],
     now: Timestamp,
+    backoff: fn(i32) -> Option<SignedDuration>,
 ) -> Result<(), DbError> {
     let window_start = now.saturating_sub(FAILURE_WINDOW).unwrap_or(now);
     let mut tx = db.begin_system(scope);
@@ -285,47 +292,6 @@ pub(crate) async fn find_profile(
             })
         })
         .transpose()
-}
-
-pub(crate) async fn account_exists(tx: &mut TenantTx<'_>, id: UserId) -> Result<bool, DbError> {
-    let tenant = tx.tenant();
-    Ok(!tx.query(ACCOUNT_EXISTS, &[&tenant, &id.uuid()]).await?.is_empty())
-}
-
-/// Whether any tenant's live account has the e-mail.
-pub(crate) async fn is_email_taken(db: &Database, scope: &mut Scope, email: &str) -> Result<bool, DbError> {
-    Ok(!db
-        .begin_system(scope)
-        .read(EMAIL_TAKEN, &[&email])
-        .await?
-        .is_empty())
-}
-
-/// An account to keep.
-pub(crate) struct NewAccount {
-    pub(crate) id: UserId,
-    pub(crate) email: String,
-    pub(crate) name: String,
-    pub(crate) password_hash: String,
-    pub(crate) now: Timestamp,
-    /// Who made it: a user's id or a system scope's name.
-    pub(crate) by: String,
-}
-
-pub(crate) fn insert_account(tx: &mut TenantTx<'_>, new: NewAccount) {
-    let tenant = tx.tenant();
-    tx.defer(
-        INSERT_ACCOUNT,
-        params![
-            tenant,
-            new.id.uuid(),
-            new.email,
-            new.name,
-            new.password_hash,
-            new.now,
-            new.by
-        ],
-    );
 }
 
 /// Deletes what has been over since `before`, a part of each table; says whether something is left to delete.

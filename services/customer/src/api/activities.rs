@@ -1,12 +1,14 @@
 //! `GET /api/customers/{id}/activities`
 
+use crate::consumers::ACTIVITIES;
 use crate::model::{Activity, SCHEMA};
 use crate::{App, ReadCustomers, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
+use stoa_eventlog::caught_up;
 use stoa_kernel::db::Select;
 use stoa_kernel::http::{Json, ListQuery, Path, Query};
-use stoa_kernel::{Allowed, Problem};
+use stoa_kernel::{After, Allowed, Problem};
 use stoa_types::{CustomerId, Page};
 
 pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -15,16 +17,18 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .summary("Read a customer's timeline")
         .description(
             "Sorted by `-at` (default, newest first) or `at`. Entries follow the change they tell of by some \
-             milliseconds.",
+             milliseconds; to see one's own change at once, send the `Stoa-Commit` of its answer as `Stoa-After`.",
         )
 }
 
 pub(super) async fn handle(
     mut allowed: Allowed<ReadCustomers>,
     State(app): State<App>,
+    after: After,
     Path(id): Path<CustomerId>,
     Query(mut query): Query<ListQuery>,
 ) -> Result<Json<Page<Activity>>, Problem> {
+    caught_up(&app.system, ACTIVITIES, &after, allowed.scope.deadline()).await?;
     query.sort.get_or_insert_with(|| "-at".to_owned());
     let plan = query.plan(store::ACTIVITY_SORT)?;
     let mut visible = Select::new(store::LIVE);

@@ -1,15 +1,40 @@
 //! `POST /api/customers`
 
-use crate::model::{Customer, CustomerInput};
-use crate::{App, CreateCustomers, SERVICE, branches, error, store};
+use super::duplicates;
+use crate::model::{
+    CreatedCustomer, Customer, CustomerInput, Duplicate, Field, Probe, checked_custom, duplicate_refusal,
+    value,
+};
+use crate::{App, CreateCustomers, ReadCustomers, SERVICE, branches, error, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Map;
 use std::ops::ControlFlow;
-use stoa_kernel::http::{Created, Json};
+use stoa_kernel::http::{Created, Json, Query};
 use stoa_kernel::idempotency::{Answer, Command, IdempotencyKey};
 use stoa_kernel::{Allowed, FieldError, Problem, Record};
 use stoa_types::{BranchId, CustomerId};
+
+/// How to create a customer.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct Parameters {
+    /// What to do when the customer may be there already; `warn` unless given.
+    on_duplicate: OnDuplicate,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum OnDuplicate {
+    /// Create it, and tell of the others.
+    #[default]
+    Warn,
+    /// Do not create it: 409.
+    Refuse,
+}
 
 pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
     op.id("createCustomer")
@@ -17,14 +42,17 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .summary("Create a customer")
         .description(
             "Branch and owner default to the caller's; the result must lie within the caller's data scope for \
-             `customers:create` (403). 409 `customers.email_taken` when a live customer has the e-mail address.",
+             `customers:create` (403). 409 `customers.email_taken` or `customers.external_key_taken` when a live \
+             customer has the e-mail address or the external key. Customers that the caller sees and that may be the \
+             same are told in `duplicates`; with `onDuplicate=refuse` they are a 409 `customers.possible_duplicate`.",
         )
-        .response::<201, Created<Customer>>()
+        .response::<201, Created<CreatedCustomer>>()
 }
 
 pub(super) async fn handle(
     mut allowed: Allowed<CreateCustomers>,
     State(app): State<App>,
+    Query(parameters): Query<Parameters>,
     key: IdempotencyKey,
     Json(input): Json<CustomerInput>,
 ) -> Result<Response, Problem> {
@@ -39,30 +67,63 @@ pub(super) async fn handle(
     )?;
     let customer = proposed(&allowed, input, &app)?;
     allowed.rights.to_become(&customer)?;
-    let mut tx = loop {
+    let visible = allowed.rights.rows_of::<ReadCustomers>();
+    let probe = Probe::of(&customer);
+    let (mut tx, customer, fields, duplicates) = loop {
         let (begun, rows) = command
             .begin_with(&app.db, &mut allowed.scope, |tx| {
-                store::find_branch(tx, Some(customer.branch_id))
+                store::find_branch(tx, Some(customer.branch_id));
+                store::all_fields(tx);
+                duplicates::alike(&probe, &visible).defer(tx);
             })
             .await?;
         let (tx, ()) = match begun.judged(Ok(())).await? {
             ControlFlow::Continue(fresh) => fresh,
             ControlFlow::Break(answer) => return Ok(answer),
         };
-        match store::branch_archived(rows.first().map_or(&[], |r| r))?.map(branches::check_live) {
-            Some(Ok(())) => break tx,
-            Some(Err(problem)) => return tx.refuse(problem).await,
-            None => {
-                tx.rollback().await;
-                branches::learn(&app, &mut allowed.scope, customer.branch_id).await?;
-            }
+        let [branch, fields, alike, ..] = rows.as_slice() else {
+            return Err(store::missing_result().into());
+        };
+        let Some(archived) = store::branch_archived(branch)? else {
+            tx.rollback().await;
+            branches::learn(&app, &mut allowed.scope, customer.branch_id).await?;
+            continue;
+        };
+        let fields = store::fields(fields)?;
+        let duplicates = store::duplicates(alike, &probe)?;
+        match settled(&customer, archived, &fields, &duplicates, parameters) {
+            Ok(customer) => break (tx, customer, fields, duplicates),
+            Err(problem) => return tx.refuse(problem).await,
         }
     };
     store::insert(&mut tx, &customer);
+    if !customer.custom.is_empty() {
+        store::index_custom(&mut tx, customer.id, &value::entries(&fields, &customer.custom));
+    }
     stoa_eventlog::append(&mut tx, &app.clock, &customer.created())?;
     let location = format!("/api/customers/{}", customer.id);
-    let answer = Answer::created(location, customer.record.version, customer);
+    let created = CreatedCustomer { customer, duplicates };
+    let answer = Answer::created(location, created.customer.record.version, created);
     command.commit(tx, answer).await.map_err(error::of_constraint)
+}
+
+/// The customer with its custom values as they are kept, when nothing speaks against it.
+fn settled(
+    customer: &Customer,
+    branch_archived: bool,
+    fields: &[Field],
+    duplicates: &[Duplicate],
+    parameters: Parameters,
+) -> Result<Customer, Problem> {
+    branches::check_live(branch_archived)?;
+    let custom = checked_custom(fields, &customer.custom, &Map::new())?;
+    if parameters.on_duplicate == OnDuplicate::Refuse && !duplicates.is_empty() {
+        return Err(duplicate_refusal(duplicates));
+    }
+    Ok(Customer {
+        custom,
+        ..customer.clone()
+    })
 }
 
 /// The customer as it will be, with the caller's branch and the caller where the input names none.

@@ -1,8 +1,8 @@
 //! `GET /api/customers`
 
-use super::Narrow;
+use crate::conditions::Conditions;
 use crate::model::{Customer, SCHEMA};
-use crate::{App, ReadCustomers, filter, store};
+use crate::{App, ReadCustomers, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use stoa_contracts::customer::CustomerStatus;
 use stoa_kernel::db::Select;
-use stoa_kernel::http::{Json, ListQuery, Query};
-use stoa_kernel::{Allowed, FieldError, Problem, Validation};
-use stoa_types::Page;
+use stoa_kernel::http::{DataScopeParam, Json, ListQuery, Query};
+use stoa_kernel::{Allowed, FieldError, Problem};
+use stoa_types::{Page, SegmentId};
 
 /// What to list.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -30,14 +30,28 @@ pub(super) struct Parameters {
     /// Only customers of this status.
     status: Option<CustomerStatus>,
     /// Narrows what the caller may see; it never widens it.
-    data_scope: Option<Narrow>,
+    data_scope: Option<DataScopeParam>,
     /// Clauses `field:op:value` joined by commas, all of which must hold. `op` is `eq`, `ne`, `lt`, `le`, `gt`, `ge`, or
-    /// `in` with values joined by `|`; `\` protects `,` `|` and itself.
+    /// `in` with values joined by `|`; with `tag` and multiselect fields `has`, `lacks` or `in`. A custom field is
+    /// `custom.` and its key. `\\` protects `,` `|` and itself.
     filter: Option<String>,
+    /// Only customers of this segment, sorted and with the fields as it says unless `sort` and `fields` are given.
+    segment: Option<SegmentId>,
     /// The fields to answer with, joined by commas; `id` always is among them.
     fields: Option<String>,
     /// The archived ones instead of the live ones.
     archived: bool,
+}
+
+/// A list of customers, as a query or a body asks for it.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) query: ListQuery,
+    pub(super) conditions: Conditions,
+    pub(super) data_scope: Option<DataScopeParam>,
+    /// The fields to answer with; all unless given.
+    pub(super) fields: Option<Vec<String>>,
+    pub(super) archived: bool,
 }
 
 /// What `fields` may name.
@@ -53,6 +67,10 @@ const FIELDS: &[&str] = &[
     "officeLocation",
     "branchId",
     "ownerId",
+    "tags",
+    "custom",
+    "externalKey",
+    "mergedInto",
     "version",
     "createdAt",
     "createdBy",
@@ -69,77 +87,85 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
 }
 
 pub(super) async fn handle(
-    mut allowed: Allowed<ReadCustomers>,
+    allowed: Allowed<ReadCustomers>,
     State(app): State<App>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response, Problem> {
-    let Parameters {
-        limit, cursor, sort, ..
-    } = &parameters;
-    let plan = ListQuery {
-        limit: *limit,
-        cursor: cursor.clone(),
-        sort: sort.clone(),
-    }
-    .plan(store::SORT)?;
-    let fields = parameters.fields.as_deref().map(fields).transpose()?;
-    let mut select = Select::new(if parameters.archived {
-        store::ARCHIVED
-    } else {
-        store::LIVE
-    });
-    conditions(&mut select, &parameters)?;
-    select.and_rows(&allowed.rows(parameters.data_scope.map(Into::into)), &SCHEMA);
-    plan.finish(&mut select);
-    let rows = select.read(app.db.begin(&mut allowed.scope)).await?;
-    let page = plan.page(store::customers(&rows)?, |customer| {
-        (store::sort_value(plan.key, customer), customer.id.uuid())
-    });
-    match fields {
-        Some(fields) => Ok(Json(sparse(&page, &fields)?).into_response()),
-        None => Ok(Json(page).into_response()),
-    }
+    let names = |text: String| text.split(',').map(|name| name.trim().to_owned()).collect();
+    let wanted = Wanted {
+        query: ListQuery {
+            limit: parameters.limit,
+            cursor: parameters.cursor,
+            sort: parameters.sort,
+        },
+        conditions: Conditions {
+            search: parameters.search,
+            status: parameters.status,
+            filter: parameters.filter,
+            condition: None,
+            segment: parameters.segment,
+        },
+        data_scope: parameters.data_scope,
+        fields: parameters.fields.map(names),
+        archived: parameters.archived,
+    };
+    wanted.page(allowed, &app).await
 }
 
-fn conditions(select: &mut Select, parameters: &Parameters) -> Result<(), Problem> {
-    let mut check = Validation::new();
-    let search = check.optional_text("search", parameters.search.as_deref(), 1..=200);
-    check.finish(())?;
-    if let Some(search) = search {
-        store::and_search(select, &search);
-    }
-    if let Some(status) = parameters.status {
-        let status = select.param(status.as_str());
-        select.and(&format!("status = {status}"));
-    }
-    if let Some(text) = &parameters.filter {
-        store::and_filter(select, filter::parse(text, store::FILTER_FIELDS)?);
-        select.ad_hoc();
-    }
-    Ok(())
-}
-
-fn fields(text: &str) -> Result<Vec<&str>, Problem> {
-    let mut fields = vec!["id"];
-    for field in text.split(',').map(str::trim) {
-        if !FIELDS.contains(&field) {
-            let detail = format!("`{field}` is not one of {}", FIELDS.join(", "));
-            return Err(Problem::invalid(vec![FieldError::new(
-                "fields", "unknown", detail,
-            )]));
+impl Wanted {
+    /// Reads a page.
+    ///
+    /// # Errors
+    /// 422 for what cannot be listed, sorted or shown.
+    pub(super) async fn page(
+        self,
+        mut allowed: Allowed<ReadCustomers>,
+        app: &App,
+    ) -> Result<Response, Problem> {
+        let defined = self.conditions.defined(app, &mut allowed.scope).await?;
+        let view = defined.segment.as_ref();
+        let sort = self.query.sort.or_else(|| view?.sort.clone());
+        let plan = ListQuery { sort, ..self.query }.plan(store::SORT)?;
+        let fields = self.fields.or_else(|| view?.fields.clone());
+        let fields = fields.map(known_fields).transpose()?;
+        let mut select = Select::new(if self.archived {
+            store::ARCHIVED
+        } else {
+            store::LIVE
+        });
+        self.conditions.and(&mut select, &defined)?;
+        select.and_rows(&allowed.rows(self.data_scope.map(Into::into)), &SCHEMA);
+        plan.finish(&mut select);
+        let rows = select.read(app.db.begin(&mut allowed.scope)).await?;
+        let page = plan.page(store::customers(&rows)?, |customer| {
+            (store::sort_value(plan.key, customer), customer.id.uuid())
+        });
+        match fields {
+            Some(fields) => Ok(Json(sparse(&page, &fields)?).into_response()),
+            None => Ok(Json(page).into_response()),
         }
-        fields.push(field);
     }
+}
+
+/// The names of fields, `id` among them.
+pub(in crate::api) fn known_fields(mut fields: Vec<String>) -> Result<Vec<String>, Problem> {
+    if let Some(unknown) = fields.iter().find(|field| !FIELDS.contains(&field.as_str())) {
+        let detail = format!("`{unknown}` is not one of {}", FIELDS.join(", "));
+        return Err(Problem::invalid(vec![FieldError::new(
+            "fields", "unknown", detail,
+        )]));
+    }
+    fields.push("id".to_owned());
     Ok(fields)
 }
 
 /// The page with these fields of each item only.
-fn sparse(page: &Page<Customer>, fields: &[&str]) -> Result<Page<Value>, Problem> {
+fn sparse(page: &Page<Customer>, fields: &[String]) -> Result<Page<Value>, Problem> {
     let mut items = Vec::with_capacity(page.items.len());
     for customer in &page.items {
         let mut item = serde_json::to_value(customer).map_err(|e| Problem::internal(&e))?;
         if let Some(object) = item.as_object_mut() {
-            object.retain(|name, _| fields.contains(&name.as_str()));
+            object.retain(|name, _| fields.contains(name));
         }
         items.push(item);
     }

@@ -6,7 +6,7 @@ use crate::{App, UpdateCustomers};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use stoa_kernel::http::{IfMatch, Json, Path, Versioned};
 use stoa_kernel::idempotency::IdempotencyKey;
 use stoa_kernel::{Allowed, Problem};
@@ -48,18 +48,55 @@ pub(super) async fn handle(
         .await
 }
 
-/// A customer's fields after a merge patch. None of them is an object, so one level suffices.
+/// A customer's fields after a merge patch.
 fn merged(before: &Customer, patch: &Map<String, Value>) -> Result<CustomerInput, Problem> {
     let mut fields = serde_json::to_value(CustomerInput::from(before)).map_err(|e| Problem::internal(&e))?;
-    if let Some(object) = fields.as_object_mut() {
-        for (name, value) in patch {
-            if value.is_null() {
-                object.remove(name);
-            } else {
-                object.insert(name.clone(), value.clone());
-            }
+    apply(&mut fields, patch);
+    // Nothing would mean that these stay; a patch says so by leaving them out.
+    for (name, empty) in [
+        ("tags", json!([])),
+        ("custom", json!({})),
+        ("externalKey", json!("")),
+    ] {
+        if let Some(object) = fields.as_object_mut()
+            && patch.get(name) == Some(&Value::Null)
+        {
+            object.insert(name.to_owned(), empty);
         }
     }
     let Json(input) = Json::<CustomerInput>::from_value(&fields)?;
     input.checked()
+}
+
+/// RFC 7396, section 2. Only `custom` is an object, so it goes one level deep.
+fn apply(fields: &mut Value, patch: &Map<String, Value>) {
+    let Some(object) = fields.as_object_mut() else {
+        return;
+    };
+    for (name, value) in patch {
+        match (value, object.get_mut(name)) {
+            (Value::Null, _) => {
+                object.remove(name);
+            }
+            (Value::Object(patch), Some(old @ Value::Object(_))) => apply(old, patch),
+            (value, _) => {
+                object.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // covers: AP-03
+    #[test]
+    fn a_patch_empties_what_is_null_and_leaves_what_is_not_there() {
+        let mut fields = json!({ "name": "Acme", "phone": "+12", "custom": { "a": 1, "b": 2 } });
+        let patch = json!({ "phone": null, "sector": "retail", "custom": { "b": null, "c": [3] } });
+        apply(&mut fields, patch.as_object().unwrap());
+        let expected = json!({ "name": "Acme", "sector": "retail", "custom": { "a": 1, "c": [3] } });
+        assert_eq!(fields, expected);
+    }
 }

@@ -15,7 +15,11 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
     op.id("restoreCustomer")
         .tag(super::TAG)
         .summary("Restore an archived customer")
-        .description("409 `customers.email_taken` when a live customer has taken its e-mail address.")
+        .description(
+            "409 `customers.email_taken` or `customers.external_key_taken` when a live customer has taken its e-mail \
+             address or external key, and `customers.merged` when it was merged into another: the merge is undone \
+             instead.",
+        )
         .response::<200, Versioned<Customer>>()
 }
 
@@ -37,6 +41,9 @@ pub(super) async fn handle(
     };
     if !customer.record.is_archived() {
         return tx.refuse(error::not_archived()).await;
+    }
+    if customer.merged_into.is_some() {
+        return tx.refuse(error::merged()).await;
     }
     let record = customer.record.restored(tx.origin(), &app.clock);
     let customer = Customer { record, ..customer };

@@ -1,7 +1,7 @@
 //! `PUT /api/customers/{id}`
 
-use crate::model::{Customer, CustomerInput};
-use crate::{App, ReadCustomers, SERVICE, UpdateCustomers, branches, error, store};
+use crate::model::{Customer, CustomerInput, Field, checked_custom};
+use crate::{App, ReadCustomers, SERVICE, UpdateCustomers, branches, changes, error, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
@@ -17,9 +17,9 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .tag(super::TAG)
         .summary("Replace a customer's fields")
         .description(
-            "A field that is left out is emptied; branch, owner and status stay. The result must lie within the \
-             caller's data scope for `customers:update` (403). What says the same again changes nothing, and the \
-             version stays.",
+            "A field that is left out is emptied; branch, owner, status, tags, custom fields and the external key \
+             stay. The result must lie within the caller's data scope for `customers:update` (403). What says the \
+             same again changes nothing, and the version stays.",
         )
         .response::<200, Versioned<Customer>>()
 }
@@ -70,14 +70,15 @@ impl Update {
             branch,
         } = self;
         let command = Command::new(SERVICE, operation, key, &(id, body), &allowed.scope, &app.clock)?;
-        let (mut tx, before, after) = loop {
+        let (mut tx, before, after, fields) = loop {
             let (begun, rows) = command
                 .begin_with(&app.db, &mut allowed.scope, |tx| {
                     store::lock(tx, id);
                     store::find_branch(tx, branch);
+                    store::all_fields(tx);
                 })
                 .await?;
-            let [found, known, ..] = rows.as_slice() else {
+            let [found, known, fields, ..] = rows.as_slice() else {
                 return Err(store::missing_result().into());
             };
             let verdict = allowed
@@ -87,11 +88,11 @@ impl Update {
                 ControlFlow::Continue(fresh) => fresh,
                 ControlFlow::Break(answer) => return Ok(answer),
             };
-            let known = store::branch_archived(known)?;
-            let after =
-                input(&before).and_then(|input| changed(&allowed.rights, &before, expected, input, known));
+            let (known, fields) = (store::branch_archived(known)?, store::fields(fields)?);
+            let after = input(&before)
+                .and_then(|input| changed(&allowed.rights, &before, expected, input, known, &fields));
             match after {
-                Ok(Changed::To(after)) => break (tx, before, *after),
+                Ok(Changed::To(after)) => break (tx, before, *after, fields),
                 Ok(Changed::ToUnknownBranch(branch)) => {
                     tx.rollback().await;
                     branches::learn(app, &mut allowed.scope, branch).await?;
@@ -99,15 +100,10 @@ impl Update {
                 Err(problem) => return tx.refuse(problem).await,
             }
         };
-        let fields = before.changed_fields(&after);
-        let customer = if fields.is_empty() {
+        let customer = if before.changed_fields(&after).is_empty() {
             before
         } else {
-            let record = before.record.changed(tx.origin(), &app.clock);
-            let after = Customer { record, ..after };
-            store::update(&mut tx, &after);
-            stoa_eventlog::append(&mut tx, &app.clock, &after.updated(fields))?;
-            after
+            changes::write(&mut tx, app, &before, after, &fields)?
         };
         let answer = Answer::ok(customer.record.version, customer);
         command.commit(tx, answer).await.map_err(error::of_constraint)
@@ -126,6 +122,7 @@ fn changed(
     expected: IfMatch,
     input: CustomerInput,
     known: Option<bool>,
+    fields: &[Field],
 ) -> Result<Changed, Problem> {
     if before.record.is_archived() {
         return Err(error::archived());
@@ -140,6 +137,8 @@ fn changed(
         )]));
     }
     let after = before.with(input);
+    let custom = checked_custom(fields, &after.custom, &before.custom)?;
+    let after = Customer { custom, ..after };
     rights.to_become(&after)?;
     if after.branch_id != before.branch_id {
         match known {

@@ -24,12 +24,7 @@ async fn a_row_filter_matches_the_rows_that_its_sql_returns() {
         }
         let (policy, subject) = world.compile();
         for permission in PERMISSIONS {
-            for narrow in [
-                None,
-                Some(DataScope::Own),
-                Some(DataScope::Branch),
-                Some(DataScope::All),
-            ] {
+            for narrow in DataScope::EVERY.map(Some).into_iter().chain([None]) {
                 let filter = row_filter(&policy, &subject, permission, narrow, &world.context());
                 let expected: Vec<i32> = (0..world.rows.len())
                     .filter(|id| filter.matches(&world.rows[*id]))

@@ -12,9 +12,18 @@
 mod generate;
 mod harness;
 
+mod bulk;
 mod commands;
+mod custom_fields;
+mod duplicates;
+mod exports;
 mod filters;
+mod imports;
+mod imports_bad_input;
 mod lists;
+mod merges;
 mod plans;
+mod segments;
 mod support;
+mod tags;
 mod timeline;

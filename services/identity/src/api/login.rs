@@ -2,7 +2,7 @@
 //! was asked for just now, so `prompt=login` and `max_age` are met by construction.
 
 use super::authorize::{answer_code, read};
-use super::{refuse, set_cookie};
+use super::{form_expired, refuse, set_cookie, texts};
 use crate::authorization::{AuthorizationRequest, Refusal};
 use crate::cookies::Cookie;
 use crate::pages::LoginPage;
@@ -19,10 +19,6 @@ use stoa_kernel::allowed::Public;
 use stoa_kernel::request::RequestContext;
 use stoa_kernel::{Problem, Scope};
 use zeroize::Zeroizing;
-
-/// The same for a wrong password, an unknown e-mail and a blocked one.
-const REFUSED: &str =
-    "That did not work. Check the e-mail and the password; after several tries, wait a few minutes.";
 
 #[derive(JsonSchema)]
 #[allow(dead_code, reason = "documents the parameters; Parameters reads them")]
@@ -117,11 +113,7 @@ async fn sign_in(
     form: &Parameters<LoginForm>,
 ) -> Result<Response, Problem> {
     if !csrf::check(state.cookies, headers, form.get("csrf")) {
-        return Ok(state.pages.refusal(
-            StatusCode::FORBIDDEN,
-            "This form is no longer valid",
-            "Allow cookies for this site, go back, load the page again and repeat.",
-        ));
+        return Ok(form_expired(state, headers));
     }
     let mut scope = state.scope(context);
     let query = form.get("request").unwrap_or_default();
@@ -139,10 +131,10 @@ async fn sign_in(
                     let code = grants::issue_code(state, &mut scope, request, &session).await?;
                     answer_code(state, request, &code)
                 }
-                None => state.pages.message(
-                    "Signed in",
-                    "You are signed in to Stoa. You can go back to the application.",
-                ),
+                None => {
+                    let t = texts(headers);
+                    state.pages.done(t, &t.signed_in, None)
+                }
             };
             set_cookie(&mut response, &state.cookies.set(Cookie::Session, &cookie));
             return Ok(response);
@@ -189,13 +181,16 @@ struct Shown<'a> {
 }
 
 fn page(state: &State, headers: &HeaderMap, shown: Shown<'_>) -> Result<Response, Problem> {
+    let t = texts(headers);
     let csrf = csrf::issue(state.cookies, headers).map_err(|e| Problem::internal(&e))?;
+    let wait = shown.refused.as_ref().and_then(|refused| refused.retry_after);
     let status = match &shown.refused {
         None => StatusCode::OK,
         Some(Refused { retry_after: None }) => StatusCode::UNPROCESSABLE_ENTITY,
         Some(Refused { retry_after: Some(_) }) => StatusCode::TOO_MANY_REQUESTS,
     };
     let mut response = state.pages.login(
+        t,
         status,
         &LoginPage {
             client: shown.request.map(|request| request.client.name.as_str()),
@@ -203,13 +198,14 @@ fn page(state: &State, headers: &HeaderMap, shown: Shown<'_>) -> Result<Response
             request: shown.query,
             csrf: &csrf.token,
             email: shown.email,
-            error: shown.refused.is_some().then_some(REFUSED),
+            is_refused: shown.refused.is_some(),
+            wait: wait.map(|seconds| t.wait(seconds)).as_deref(),
         },
     );
     if let Some(cookie) = csrf.set_cookie {
         set_cookie(&mut response, &cookie);
     }
-    if let Some(seconds) = shown.refused.and_then(|refused| refused.retry_after) {
+    if let Some(seconds) = wait {
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, HeaderValue::from(seconds));

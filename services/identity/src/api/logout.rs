@@ -196,7 +196,7 @@ fn ask(
         csrf: &csrf.token,
         fields: KEPT.into_iter().filter_map(kept).collect(),
     };
-    let mut response = state.pages.logout(&page);
+    let mut response = state.pages.logout(super::texts(headers), &page);
     if let Some(cookie) = csrf.set_cookie {
         set_cookie(&mut response, &cookie);
     }

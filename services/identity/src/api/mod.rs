@@ -1,19 +1,25 @@
 //! The endpoints: one file each.
 
 mod authorize;
+mod choose_password;
 mod discovery;
+mod forgot;
 mod jwks;
 mod login;
 mod logout;
 mod revoke;
 mod token;
 mod userinfo;
+mod verify_email;
 
 use crate::authorization::{ErrorRedirect, Refusal, with_query};
+use crate::csrf::Csrf;
+use crate::language::Language;
 use crate::state::State;
+use crate::texts::Texts;
 use aide::axum::ApiRouter;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use stoa_kernel::Problem;
 
 const TAG: &str = "Sign-in";
@@ -29,6 +35,37 @@ pub(crate) fn routes() -> ApiRouter<State> {
         .merge(userinfo::routes())
         .merge(revoke::routes())
         .merge(logout::routes())
+        .merge(choose_password::routes())
+        .merge(forgot::routes())
+        .merge(verify_email::routes())
+}
+
+/// The texts in the browser's language.
+fn texts(headers: &HeaderMap) -> &'static Texts {
+    Texts::of(Language::of_request(headers))
+}
+
+/// The form was not made for this browser, or its cookie is gone.
+fn form_expired(state: &State, headers: &HeaderMap) -> Response {
+    let t = texts(headers);
+    state
+        .pages
+        .refused(t, StatusCode::FORBIDDEN, &t.form_expired, None)
+}
+
+/// A link of a mail that is used, too old, or was never ours.
+fn dead_link(state: &State, headers: &HeaderMap) -> Response {
+    let t = texts(headers);
+    let next = Some(("/auth/forgot", t.new_link));
+    state.pages.refused(t, StatusCode::GONE, &t.dead_link, next)
+}
+
+/// Adds the cookie that a form's token is bound to, unless the browser has it.
+fn with_csrf_cookie(mut response: Response, csrf: &Csrf) -> Response {
+    if let Some(cookie) = &csrf.set_cookie {
+        set_cookie(&mut response, cookie);
+    }
+    response
 }
 
 /// A redirect after which the browser GETs (BCP 240, section 4.12: never 307, which would send a form again).

@@ -12,5 +12,8 @@ mod accounts;
 mod browser;
 mod flow;
 mod harness;
+mod links;
+mod lockout;
 mod logout;
 mod tokens;
+mod users;

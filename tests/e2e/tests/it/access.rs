@@ -18,7 +18,7 @@ async fn create(admin: &Api, path: &str, body: &Value) -> String {
     made.body["id"].as_str().expect("an id").to_owned()
 }
 
-async fn role(admin: &Api, name: &str, parents: &[&str], grants: &[Value]) -> String {
+pub(crate) async fn role(admin: &Api, name: &str, parents: &[&str], grants: &[Value]) -> String {
     let id = create(
         admin,
         "/api/iam/roles",
@@ -31,7 +31,7 @@ async fn role(admin: &Api, name: &str, parents: &[&str], grants: &[Value]) -> St
     id
 }
 
-async fn assign(admin: &Api, user: &str, role: &str) -> String {
+pub(crate) async fn assign(admin: &Api, user: &str, role: &str) -> String {
     create(
         admin,
         "/api/iam/assignments",
@@ -40,7 +40,7 @@ async fn assign(admin: &Api, user: &str, role: &str) -> String {
     .await
 }
 
-fn user_of(api: &Api) -> String {
+pub(crate) fn user_of(api: &Api) -> String {
     api.tokens.claims().unwrap()["sub"].as_str().unwrap().to_owned()
 }
 

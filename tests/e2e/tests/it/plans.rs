@@ -35,11 +35,50 @@ const FILL: &str = "
         created_by, updated_at, updated_by)
       select tenant, md5('ob' || n)::uuid, md5('og' || n)::uuid, 'Branch ' || n, 'branch ' || n,
         array[md5('ob' || n)::uuid], 1, now(), 'x', now(), 'x' from t where n <= 5000;
+    insert into contact.contact (tenant_id, id, name, name_key, email, branch_id, owner_id, version, created_at,
+        created_by, updated_at, updated_by)
+      select tenant, md5('p' || n)::uuid, 'Contact ' || n, 'contact ' || n, n || '@x.example',
+        md5('b' || n % 50)::uuid, md5('o' || n % 200)::uuid, 1, now() - n * interval '1 s', 'x', now(), 'x' from t;
+    insert into contact.link (tenant_id, contact_id, customer_id, linked_at, linked_by)
+      select tenant, md5('p' || n)::uuid, md5('c' || n)::uuid, now(), 'x' from t;
+    insert into contact.interaction (tenant_id, id, kind, subject, body, occurred_at, branch_id, owner_id, version,
+        created_at, created_by, updated_at, updated_by)
+      select tenant, md5('i' || n)::uuid, (array['call', 'meeting', 'email', 'note'])[1 + n % 4], 'Subject', '',
+        now() - n * interval '1 s', md5('b' || n % 50)::uuid, md5('o' || n % 200)::uuid, 1, now(), 'x', now(), 'x'
+      from t;
+    insert into contact.party (tenant_id, interaction_id, kind, party_id)
+      select tenant, md5('i' || n)::uuid, 'customer', md5('c' || n / 20)::uuid from t;
+    analyze contact.contact; analyze contact.link; analyze contact.interaction; analyze contact.party;
+    insert into \"user\".person (tenant_id, id, name, name_key, email, handle, locale, timezone, version, created_at,
+        created_by, updated_at, updated_by)
+      select tenant, md5('p' || n)::uuid, 'User ' || n, 'user ' || n, n || '@x.example', 'user' || n, 'en', 'UTC', 1,
+        now() - n * interval '1 s', 'x', now(), 'x' from t where n <= 20000;
+    insert into \"user\".person_word (tenant_id, person_id, word)
+      select tenant, md5('p' || n)::uuid, unnest(array['user ' || n, n::text, 'user' || n, n || '@x.example'])
+      from t where n <= 20000;
+    insert into \"user\".team (tenant_id, id, name, name_key, version, created_at, created_by, updated_at, updated_by)
+      select tenant, md5('m' || n)::uuid, 'Team ' || n, 'team ' || n, 1, now(), 'x', now(), 'x' from t where n <= 5000;
+    insert into \"user\".team_member (tenant_id, team_id, person_id)
+      select tenant, md5('m' || n)::uuid, md5('p' || n + k * 100)::uuid from t, generate_series(0, 4) k where n <= 5000;
+    analyze \"user\".person; analyze \"user\".person_word; analyze \"user\".team; analyze \"user\".team_member;
     analyze customer.customer; analyze customer.activity; analyze customer.branch;
     analyze organization.organization; analyze organization.branch;";
 
 /// The tables that [`FILL`] has filled, as plans name them.
-const FILLED: &[&str] = &["customer", "activity", "branch", "organization"];
+const FILLED: &[&str] = &[
+    "customer",
+    "activity",
+    "branch",
+    "organization",
+    "contact",
+    "link",
+    "interaction",
+    "party",
+    "person",
+    "person_word",
+    "team",
+    "team_member",
+];
 
 /// The plans in the server's log.
 struct Plans {
@@ -144,7 +183,26 @@ async fn lists_and_look_ups_use_their_index() {
         .get(&format!("/api/organizations/{organization}/branches?limit=1"))
         .await;
     let branch = branches.items()[0]["id"].as_str().unwrap().to_owned();
+    let teams = admin.get("/api/teams?search=team%2012&limit=1").await;
+    let team = teams.items()[0]["id"].as_str().unwrap().to_owned();
+    let members = admin.get(&format!("/api/users?teamId={team}&limit=1")).await;
+    let person = members.items()[0]["id"].as_str().unwrap().to_owned();
     let mut paths = vec![
+        format!("/api/users/{person}"),
+        "/api/users/me".to_owned(),
+        "/api/users".to_owned(),
+        "/api/users?sort=-createdAt".to_owned(),
+        "/api/users?search=user%2012".to_owned(),
+        "/api/users?search=1".to_owned(),
+        "/api/users?archived=true".to_owned(),
+        "/api/users?dataScope=own".to_owned(),
+        format!("/api/users?teamId={team}"),
+        format!("/api/users?teamId={team}&search=user"),
+        format!("/api/teams/{team}"),
+        "/api/teams".to_owned(),
+        "/api/teams?sort=-updatedAt".to_owned(),
+        "/api/teams?search=team%2012".to_owned(),
+        format!("/api/teams?userId={person}"),
         format!("/api/customers/{customer}"),
         format!("/api/customers/{customer}/activities"),
         "/api/customers?search=customer%2012".to_owned(),
@@ -159,6 +217,17 @@ async fn lists_and_look_ups_use_their_index() {
         format!("/api/branches/{branch}/children"),
         "/api/organizations".to_owned(),
         "/api/organizations?sort=-createdAt".to_owned(),
+        "/api/contacts?search=contact%2012".to_owned(),
+        "/api/contacts?dataScope=own".to_owned(),
+        format!("/api/contacts?customerId={customer}"),
+        format!("/api/contacts/{customer}"),
+        format!("/api/contacts/{customer}/customers"),
+        "/api/interactions".to_owned(),
+        "/api/interactions?kind=call&from=2026-01-01T00:00:00Z".to_owned(),
+        "/api/interactions?mentioned=me".to_owned(),
+        format!("/api/interactions?customerId={customer}"),
+        format!("/api/interactions?contactId={customer}"),
+        format!("/api/interactions/{customer}"),
     ];
     for sort in ["name", "createdAt", "updatedAt", "revenueMinor", "status"] {
         for sign in ["", "-"] {
@@ -170,6 +239,9 @@ async fn lists_and_look_ups_use_their_index() {
             ));
             paths.push(list);
         }
+    }
+    for sort in ["name", "-createdAt", "updatedAt"] {
+        paths.push(format!("/api/contacts?sort={sort}&limit=5"));
     }
     let mut statements = 0;
     for path in &paths {
@@ -208,17 +280,25 @@ async fn lists_and_look_ups_use_their_index() {
     for list in [
         "/api/customers",
         "/api/organizations",
+        "/api/users",
+        "/api/teams",
+        "/api/contacts",
+        "/api/interactions",
         "/api/iam/roles",
         "/api/iam/assignments",
         "/api/iam/changes",
         "/api/admin/routes",
     ] {
+        // The least of some attempts: what consumers and jobs do meanwhile is in the log, too.
         let count = async |limit: usize| {
-            let from = plans.position();
-            assert_eq!(admin.get(&format!("{list}?limit={limit}")).await.status, 200);
-            plans.since(from).len()
+            let mut least = usize::MAX;
+            for _ in 0..3 {
+                let from = plans.position();
+                assert_eq!(admin.get(&format!("{list}?limit={limit}")).await.status, 200);
+                least = least.min(plans.since(from).len());
+            }
+            least
         };
-        count(100).await;
         let (one, hundred) = (count(1).await, count(100).await);
         assert_eq!(one, hundred, "{list}");
     }

@@ -1,14 +1,13 @@
-//! What the platform tells its operators: logs, metrics, traces. And what it must not tell.
+//! What the platform tells its operators: logs and metrics. And what it must not tell.
 
 use crate::api::Api;
-use crate::collector::{Collector, Span};
 use crate::journey::eventually;
-use reqwest::{Method, redirect};
+use reqwest::redirect;
 use serde_json::{Value, json};
 use std::time::Duration;
-use stoa_e2e::{journeys, start_with};
+use stoa_e2e::journeys;
 use stoa_testkit::oidc::{self, Form, REDIRECT};
-use stoa_testkit::platform::{Platform, Topology};
+use stoa_testkit::platform::Platform;
 
 const PASSWORD: &str = "stoa-demo-2026";
 
@@ -127,125 +126,6 @@ journeys! {
         }
         assert!(!split || admins.len() >= 4);
     }
-}
-
-// covers: OB-01
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_change_is_one_trace_in_one_process() {
-    one_change_is_one_trace(Topology::OneProcess).await;
-}
-
-// covers: OB-01
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_change_is_one_trace_split() {
-    one_change_is_one_trace(Topology::Split).await;
-}
-
-async fn one_change_is_one_trace(topology: Topology) {
-    let collector = Collector::start();
-    let config = format!("[telemetry]\notlp_endpoint = \"{}\"\n", collector.endpoint);
-    let platform = start_with(topology, &config).await.unwrap();
-    let alice = Api::sign_in(&platform, "alice@acme.test").await;
-
-    let caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let body = json!({ "name": "Traced", "email": "t@traced.test" });
-    let request = alice
-        .request(Method::POST, "/api/customers")
-        .header("traceparent", caller);
-    let created = crate::api::send(request.json(&body)).await;
-    assert_eq!(created.status, 201, "{created:?}");
-    assert_eq!(
-        created.header("x-trace-id"),
-        &caller[3..35],
-        "the caller's trace goes on"
-    );
-    let trace = eventually(|| async {
-        let spans = collector.trace(created.header("x-trace-id"));
-        let consumed = spans
-            .iter()
-            .any(|s| s.attribute("consumer") == "customer.activities");
-        (consumed && spans.iter().any(|s| s.name == "request")).then_some(spans)
-    })
-    .await;
-
-    let request = only(&trace, "request");
-    assert_eq!(request.parent, &caller[36..52]);
-    assert_eq!(request.attribute("http.response.status_code"), "201");
-    assert_eq!(request.attribute("http.route"), "/api/customers");
-    let handler = match topology {
-        Topology::OneProcess => only(&trace, "serve"),
-        Topology::Split => {
-            let served = trace
-                .iter()
-                .find(|s| s.name == "mesh.serve" && s.attribute("name") == "customer")
-                .unwrap();
-            let forward = only(&trace, "mesh.forward");
-            assert_eq!((&served.parent, &forward.parent), (&forward.id, &request.id));
-            assert_eq!(
-                (served.service.as_str(), request.service.as_str()),
-                ("customer", "gateway")
-            );
-            served
-        }
-    };
-    assert!(below(&trace, handler, request));
-    for name in ["edge.authenticate", "edge.decide"] {
-        assert!(below(&trace, only(&trace, name), request), "{name}");
-    }
-    let append = only(&trace, "event.append");
-    let consume = trace
-        .iter()
-        .find(|s| s.attribute("consumer") == "customer.activities")
-        .unwrap();
-    let commit = trace.iter().find(|s| s.name == "db.commit").expect("a commit");
-    for span in [append, commit] {
-        assert!(below(&trace, span, handler), "{span:?}");
-    }
-    assert_eq!(
-        consume.parent, append.id,
-        "the consumer continues where the event was made"
-    );
-    assert!(
-        trace.iter().all(|s| !format!("{s:?}").contains("traced.test")),
-        "no personal data in spans"
-    );
-
-    // Without a caller's trace the request begins one, which the answer names.
-    let fresh = alice
-        .get("/api/customers?limit=1")
-        .await
-        .header("x-trace-id")
-        .to_owned();
-    let spans = eventually(|| async {
-        let spans = collector.trace(&fresh);
-        let read = spans.iter().any(|s| s.name == "db.read");
-        (read && spans.iter().any(|s| s.name == "request")).then_some(spans)
-    })
-    .await;
-    assert_eq!(only(&spans, "request").parent, "");
-    // What the demo data wrote had no request above it.
-    assert_eq!(
-        collector.roots_other_than(&["request", "consume"]),
-        [""; 0],
-        "pollers export no traces of their own"
-    );
-}
-
-fn only<'a>(trace: &'a [Span], name: &str) -> &'a Span {
-    let found: Vec<_> = trace.iter().filter(|span| span.name == name).collect();
-    assert_eq!(found.len(), 1, "{name} in {trace:#?}");
-    found[0]
-}
-
-fn below(trace: &[Span], span: &Span, ancestor: &Span) -> bool {
-    let mut at = span;
-    while let Some(parent) = trace.iter().find(|s| s.id == at.parent) {
-        if parent.id == ancestor.id {
-            return true;
-        }
-        at = parent;
-    }
-    false
 }
 
 /// The log's lines, each of which must be JSON.

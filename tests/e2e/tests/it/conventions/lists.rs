@@ -177,11 +177,11 @@ journeys! {
         for (api, own, branch, all) in [(&alice, 46, 46, 46), (&manager, 0, 88, 88), (&admin, 0, 0, 88)] {
             let counts = (
                 count(api, "own").await,
-                count(api, "branch").await,
+                count(api, "branchAndBelow").await,
                 count(api, "all").await,
             );
             assert_eq!(counts, (own, branch, all), "narrows and never widens");
-            for (scope, total) in [("own", own), ("branch", branch), ("all", all)] {
+            for (scope, total) in [("own", own), ("branchAndBelow", branch), ("all", all)] {
                 let list = api
                     .get(&format!("/api/customers?limit=100&dataScope={scope}"))
                     .await;

@@ -1,0 +1,14 @@
+//! The contact service against a real PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, not only tests, may fail a test"
+)]
+
+mod contacts;
+mod interactions;
+mod merges;
+mod plans;
+mod support;

@@ -1,0 +1,4 @@
+//! Tags.
+
+pub(super) mod change;
+pub(super) mod list;

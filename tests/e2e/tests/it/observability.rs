@@ -1,0 +1,65 @@
+//! What operators watch exists: every metric that an alert or a dashboard asks for is exported.
+
+use crate::api::Api;
+use crate::journey::eventually;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use stoa_e2e::start;
+use stoa_testkit::platform::Topology;
+
+// covers: OB-02, OB-03
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_metric_of_the_alerts_and_dashboards_is_exported() {
+    let wanted = wanted();
+    assert!(wanted.len() > 25, "only {wanted:?}");
+    let mut platform = start(Topology::OneProcess).await.expect("the platform");
+    let alice = Api::sign_in(&mut platform, "alice@acme.test").await;
+    let body = json!({ "name": "Watched", "email": "watched@example.test" });
+    let created = alice.post("/api/customers", &body).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let admin = platform.process_of("gateway").admin;
+    // Gauges are set by tasks, so they are waited for.
+    let missing = std::sync::Mutex::new(BTreeSet::new());
+    let scrape = async || {
+        let text = reqwest::get(format!("http://{admin}/metrics"))
+            .await
+            .ok()?
+            .text()
+            .await
+            .ok()?;
+        let exported: BTreeSet<String> = text.lines().filter_map(name_of_sample).collect();
+        let lacking: BTreeSet<String> = wanted.difference(&exported).cloned().collect();
+        let done = lacking.is_empty();
+        *missing.lock().unwrap() = lacking;
+        done.then_some(())
+    };
+    let seen = tokio::time::timeout(std::time::Duration::from_secs(30), eventually(scrape)).await;
+    assert!(seen.is_ok(), "not exported: {:?}", missing.lock().unwrap());
+}
+
+/// `name` or `name{…}` before the value; comments are none.
+fn name_of_sample(line: &str) -> Option<String> {
+    let name = line.split(['{', ' ']).next()?;
+    (!line.starts_with('#') && !name.is_empty()).then(|| name.to_owned())
+}
+
+/// The metrics of this program that the files below `deploy/` name.
+fn wanted() -> BTreeSet<String> {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let mut files = vec![deploy.join("alerts/stoa.rules.yml")];
+    let dashboards = std::fs::read_dir(deploy.join("dashboards")).expect("the dashboards");
+    files.extend(dashboards.map(|entry| entry.expect("an entry").path()));
+    assert_eq!(files.len(), 7, "the alerts and six dashboards");
+    let mut names = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("readable");
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        names.extend(
+            words
+                .filter(|word| word.starts_with("stoa_") || word.starts_with("process_"))
+                .map(str::to_owned),
+        );
+    }
+    names
+}
