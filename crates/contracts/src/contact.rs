@@ -209,10 +209,7 @@ mod tests {
         let json = r#"{"interactionId":"00000000-0000-0000-0000-000000000001","kind":"call","customers":["00000000-0000-0000-0000-000000000002"],"contacts":["00000000-0000-0000-0000-000000000003"],"mentions":["00000000-0000-0000-0000-000000000004"],"version":1}"#;
         let event: InteractionLogged = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), json);
-        assert_eq!(
-            InteractionLogged::TYPE,
-            "dev.stoa.contact.interaction.logged.v1"
-        );
+        assert_eq!(InteractionLogged::TYPE, "dev.stoa.contact.interaction.logged.v1");
         let json = r#"{"contactId":"00000000-0000-0000-0000-000000000001","customerId":"00000000-0000-0000-0000-000000000002","version":3}"#;
         let event: ContactLinked = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), json);

@@ -47,6 +47,6 @@ pub fn append<E: Event>(tx: &mut TenantTx<'_>, clock: &Clock, event: &E) -> Resu
     ];
     tx.defer_with_token(store::APPEND, params);
     tx.after_commit(wake::written);
-    metrics::counter!("stoa_events_appended_total", "topic" => E::TOPIC).increment(1);
+    metrics::counter!("stoa_events_appended_total", "topic" => E::TOPIC, "type" => E::TYPE).increment(1);
     Ok(id)
 }

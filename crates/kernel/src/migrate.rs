@@ -67,6 +67,16 @@ pub enum MigrateError {
         /// The driver's error, with the server's message.
         source: tokio_postgres::Error,
     },
+    /// The database lets the role not in, which waiting does not change.
+    #[error(
+        "the database refuses {user}: {source}; check its password, and that `stoa migrate` has made the database's roles"
+    )]
+    Refused {
+        /// The role.
+        user: String,
+        /// The driver's error, with the server's message.
+        source: tokio_postgres::Error,
+    },
     /// A migration's text is not the one that ran.
     #[error(
         "migration {schema}/{name} was changed after it ran (checksum {applied} in the database, {expected} in this \

@@ -1,5 +1,6 @@
 //! The problems that only this service has.
 
+use crate::model::{MAX_FIELDS, MAX_KEPT_FIELDS};
 use stoa_contracts::customer::CustomerStatus;
 use stoa_kernel::{DbError, FieldError, Problem};
 use stoa_types::CustomerId;
@@ -66,8 +67,11 @@ pub(crate) fn field_not_archived() -> Problem {
 }
 
 /// 409: the tenant has as many fields as it can have.
-pub(crate) fn too_many_fields(most: usize) -> Problem {
-    let detail = format!("a tenant has at most {most} custom fields; archive one first");
+pub(crate) fn too_many_fields() -> Problem {
+    let detail = format!(
+        "a tenant has at most {MAX_FIELDS} custom fields, and {MAX_KEPT_FIELDS} with the archived ones; archive one \
+         first, or restore an archived one instead of defining another"
+    );
     Problem::conflict("customers.too_many_fields", detail)
 }
 

@@ -8,7 +8,7 @@ mod tag;
 pub(crate) mod value;
 
 pub(crate) use duplicate::{Probe, refusal as duplicate_refusal};
-pub(crate) use field::{MAX_FIELDS, checked_custom};
+pub(crate) use field::{MAX_FIELDS, MAX_KEPT_FIELDS, checked_custom};
 pub(crate) use merge::{Merged, Outcome, Taken, merge, relink, unmerge};
 pub(crate) use tag::{checked_tags, tag_key};
 

@@ -16,6 +16,7 @@ mod tag;
 mod timeline;
 
 pub(crate) use branch::{branch_archived, find_branch, find_branch_of, keep_branch};
+use customer::COLUMNS;
 pub(crate) use customer::{
     ARCHIVED, COUNTS, LIVE, SORT, customer, customers, index_custom, insert, insert_if_new, lock, lock_all,
     lock_merged, sort_value, stats, update,

@@ -91,6 +91,10 @@ impl Worker {
     #[must_use]
     pub fn task(self) -> Task {
         let name = self.name;
+        for kind in self.kinds.keys() {
+            // A rate needs the zero before the first.
+            metrics::counter!("stoa_jobs_total", "kind" => *kind, "outcome" => "failed").increment(0);
+        }
         let worker = Arc::new(self);
         Task::new(name, move |stop| Shift::new(worker.clone()).run(stop))
     }

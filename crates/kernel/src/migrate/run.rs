@@ -4,6 +4,7 @@ use super::{MigrateError, Migration, Schema, SeedStatement, store};
 use crate::config::Role;
 use crate::db::ConnectOptions;
 use std::collections::BTreeMap;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls};
 
@@ -158,7 +159,17 @@ async fn connect(options: &ConnectOptions) -> Result<Client, MigrateError> {
         .driver_config()
         .connect(NoTls)
         .await
-        .map_err(failed(&format!("connecting as {options:?}")))?;
+        .map_err(|source| match source.code() {
+            Some(
+                &SqlState::INVALID_PASSWORD
+                | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+                | &SqlState::INVALID_CATALOG_NAME,
+            ) => MigrateError::Refused {
+                user: options.user.clone(),
+                source,
+            },
+            _ => failed(&format!("connecting as {options:?}"))(source),
+        })?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the migration's connection ended");

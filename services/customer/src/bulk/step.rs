@@ -73,25 +73,28 @@ pub(crate) async fn run(app: App, mut step: Step<Bulk>) -> Result<Next, StepErro
     let mut state = step.state;
     let mut select = Select::new(store::LIVE);
     let named = named(input, state.after);
-    match &named {
-        Some(ids) => bulk::and_ids(&mut select, ids),
-        None => {
-            let conditions = Conditions {
-                condition: input.condition.clone(),
-                ..Conditions::default()
-            };
-            conditions.add_to(&mut select, &app, &mut step.scope).await?;
-            select.and_rows(&rights.rows_of::<ReadCustomers>(), &SCHEMA);
-            bulk::and_after(&mut select, state.after, *at);
-        }
+    if named.is_none() {
+        let conditions = Conditions {
+            condition: input.condition.clone(),
+            ..Conditions::default()
+        };
+        conditions.add_to(&mut select, &app, &mut step.scope).await?;
+        select.and_rows(&rights.rows_of::<ReadCustomers>(), &SCHEMA);
+        bulk::and_after(&mut select, state.after, *at);
+        bulk::lock_some(&mut select, CUSTOMERS);
     }
-    bulk::lock_some(&mut select, CUSTOMERS);
     let origin = step.scope.origin();
     let mut tx = app.db.begin(&mut step.scope);
-    select.defer(&mut tx);
+    match &named {
+        Some(ids) => {
+            bulk::by_index(&mut tx);
+            bulk::lock_by_id(&mut tx, ids);
+        }
+        None => select.defer(&mut tx),
+    }
     store::all_fields(&mut tx);
     let rows = tx.flush().await?;
-    let [customers, fields, ..] = rows.as_slice() else {
+    let [.., customers, fields] = rows.as_slice() else {
         return Err(store::missing_result().into());
     };
     let turn = turn(named, store::customers(customers)?, store::fields(fields)?);

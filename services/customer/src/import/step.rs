@@ -256,6 +256,7 @@ impl Portion<'_> {
         let origin = step.scope.origin();
         let mut tx = app.db.begin(&mut step.scope);
         let (keys, emails, externals) = self.looked_up(settings);
+        bulk::by_index(&mut tx);
         if let Some(key) = settings.key {
             bulk::lock_by_key(&mut tx, key, keys);
         }
@@ -266,7 +267,10 @@ impl Portion<'_> {
         let known = Known {
             keys: bulk::taken(&found.pop().unwrap_or_default())?,
             emails: bulk::taken(&found.pop().unwrap_or_default())?,
-            customers: store::customers(&found.pop().unwrap_or_default())?,
+            customers: match settings.key {
+                Some(_) => store::customers(&found.pop().unwrap_or_default())?,
+                None => Vec::new(),
+            },
         };
         let around = Surroundings {
             settings,

@@ -11,6 +11,8 @@ use stoa_types::FieldId;
 
 /// The most fields of a tenant, archived ones not counted.
 pub(crate) const MAX_FIELDS: usize = 100;
+/// The most fields of a tenant, archived ones too: every write of a customer reads them.
+pub(crate) const MAX_KEPT_FIELDS: usize = 500;
 /// The most characters of a text: an index entry must hold it.
 pub(crate) const MAX_TEXT: usize = 500;
 const MAX_OPTIONS: usize = 200;

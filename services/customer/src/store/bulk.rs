@@ -30,36 +30,71 @@ pub(crate) enum Told {
     StatusChanged(CustomerStatusChanged),
 }
 
-/// Locks the live customers that have one of these keys.
-pub(crate) fn lock_by_key(tx: &mut TenantTx<'_>, key: KeyField, values: Vec<String>) {
-    let mut select = Select::new(super::LIVE);
-    let column = match key {
-        KeyField::ExternalKey => "external_key",
-        KeyField::Email => "email",
-        KeyField::Id => {
-            let ids: Vec<Uuid> = values.iter().filter_map(|value| value.parse().ok()).collect();
-            let ids = select.param(ids);
-            select.and(&format!("id = any({ids})"));
-            select.push("order by id for update");
-            return select.defer(tx);
-        }
-    };
-    let values = select.param(values);
-    select.and(&format!("{column} = any({values}::text[])"));
-    select.push("order by id for update");
-    select.defer(tx);
+/// A statement for each key: the first customer from there on, in the order of `column`.
+///
+/// `column = any(…)` would be simpler. But to a planner that takes the tenant for a small one, as before the statistics
+/// have caught up with an import, every index that begins with the tenant looks as good, and the wrong one reads all of
+/// its customers. Only one index has this order; [`BY_INDEX`] keeps the planner from sorting instead.
+fn seek(column: &str, sql_type: &str) -> String {
+    format!(
+        "select c.{column}, c.id from unnest($1::{sql_type}[]) k(key)
+         cross join lateral (select {column}, id from customer.customer
+           where archived_at is null and {column} >= k.key order by {column} limit 1) c
+         where c.{column} = k.key"
+    )
 }
 
-/// Reads who has these e-mail addresses, and who has these external keys: rows for [`taken`].
+/// Before the first [`seek`] of a transaction. Its plan is kept by the connection, from when the tenant was small.
+const BY_INDEX: &str =
+    "select set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
+    set_config('enable_bitmapscan', 'off', true)";
+
+/// Makes the look-ups that follow in the transaction use their indexes; one row that means nothing.
+pub(crate) fn by_index(tx: &mut TenantTx<'_>) {
+    tx.defer(BY_INDEX, params![]);
+}
+
+/// Locks the live customers that have one of these keys, in the order of their ids. After [`by_index`].
+pub(crate) fn lock_by_key(tx: &mut TenantTx<'_>, key: KeyField, values: Vec<String>) {
+    let found = match key {
+        KeyField::ExternalKey => seek("external_key", "text"),
+        KeyField::Email => seek("email", "text"),
+        KeyField::Id => {
+            let ids: Vec<CustomerId> = values.iter().filter_map(|value| value.parse().ok()).collect();
+            return lock_by_id(tx, &ids);
+        }
+    };
+    let found = format!("select f.id from ({found}) f order by f.id");
+    tx.defer(lock(&found), params![in_order(values)]);
+}
+
+/// Locks the live ones of these customers, in the order of their ids. After [`by_index`].
+pub(crate) fn lock_by_id(tx: &mut TenantTx<'_>, ids: &[CustomerId]) {
+    let ids = in_order(ids.iter().map(|id| id.uuid()).collect());
+    tx.defer(lock("select unnest($1::uuid[])"), params![ids]);
+}
+
+/// Reads and locks the live customers with the ids that `found` yields; see [`seek`].
+fn lock(found: &str) -> String {
+    let columns = super::COLUMNS;
+    format!(
+        "with found(key) as materialized ({found})
+         select {columns} from found cross join lateral (select {columns} from customer.customer
+           where archived_at is null and id >= found.key order by id limit 1 for update) c
+         where id = found.key"
+    )
+}
+
+fn in_order<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// Reads who has these e-mail addresses, and who has these external keys: rows for [`taken`]. After [`by_index`].
 pub(crate) fn find_taken(tx: &mut TenantTx<'_>, emails: Vec<String>, keys: Vec<String>) {
-    tx.defer(
-        "select email, id from customer.customer where archived_at is null and email = any($1)",
-        params![emails],
-    );
-    tx.defer(
-        "select external_key, id from customer.customer where archived_at is null and external_key = any($1)",
-        params![keys],
-    );
+    tx.defer(seek("email", "text"), params![in_order(emails)]);
+    tx.defer(seek("external_key", "text"), params![in_order(keys)]);
 }
 
 /// The texts in a statement's rows, and who has them.
@@ -138,26 +173,22 @@ macro_rules! written {
     };
 }
 
-const INSERT: &str = concat!(
-    "insert into customer.customer (tenant_id, id, name, name_key, email, phone, status, sector, revenue_minor, employees,
-       office_location, branch_id, owner_id, tags, custom, external_key, version, created_at, created_by, updated_at,
-       updated_by)
+/// A conflict finds the row by the primary key whatever the statistics say, unlike the join of an update; see [`seek`].
+const WRITE: &str = concat!(
+    "insert into customer.customer as c (tenant_id, id, name, name_key, email, phone, status, sector, revenue_minor,
+       employees, office_location, branch_id, owner_id, tags, custom, external_key, version, created_at, created_by,
+       updated_at, updated_by)
      select $1, r.id, r.name, r.name_key, r.email, r.phone, r.status, r.sector, r.revenue_minor, r.employees,
        r.office_location, r.branch_id, r.owner_id, r.tags, r.custom, r.external_key, r.version, r.created_at,
        r.created_by, r.updated_at, r.updated_by
      from jsonb_to_recordset($2) as ",
-    written!()
-);
-
-const UPDATE: &str = concat!(
-    "update customer.customer c set name = r.name, name_key = r.name_key, email = r.email, phone = r.phone,
-       status = r.status, sector = r.sector, revenue_minor = r.revenue_minor, employees = r.employees,
-       office_location = r.office_location, branch_id = r.branch_id, owner_id = r.owner_id, tags = r.tags,
-       custom = r.custom, external_key = r.external_key, version = r.version, updated_at = r.updated_at,
-       updated_by = r.updated_by
-     from jsonb_to_recordset($1) as ",
     written!(),
-    " where c.id = r.id"
+    " on conflict (tenant_id, id) do update set name = excluded.name, name_key = excluded.name_key,
+       email = excluded.email, phone = excluded.phone, status = excluded.status, sector = excluded.sector,
+       revenue_minor = excluded.revenue_minor, employees = excluded.employees,
+       office_location = excluded.office_location, branch_id = excluded.branch_id, owner_id = excluded.owner_id,
+       tags = excluded.tags, custom = excluded.custom, external_key = excluded.external_key,
+       version = excluded.version, updated_at = excluded.updated_at, updated_by = excluded.updated_by"
 );
 
 /// Writes what a batch changes, with its events. The changed customers are locked.
@@ -175,13 +206,11 @@ pub(crate) fn write(
         changed,
         told,
     } = changes;
-    // Updates first: they may give up an address that a new customer has.
-    if !changed.is_empty() {
-        let rows = written(changed.iter().map(|(_, after)| after))?;
-        tx.defer(UPDATE, params![rows]);
-    }
-    if !created.is_empty() {
-        tx.defer(INSERT, params![tx.tenant(), written(created.iter())?]);
+    // The changed ones first: they may give up an address that a new customer has.
+    let changed_rows = changed.iter().map(|(_, after)| after);
+    if !changed.is_empty() || !created.is_empty() {
+        let rows = written(changed_rows.chain(created))?;
+        tx.defer(WRITE, params![tx.tenant(), rows]);
     }
     let retagged = changed.iter().filter(|(before, after)| before.tags != after.tags);
     let retagged: Vec<_> = retagged.map(|(_, after)| after).collect();
@@ -270,13 +299,6 @@ fn write_custom(tx: &mut TenantTx<'_>, changed: &[&Customer], created: &[Custome
          select $1, * from unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::bigint[])",
         values,
     );
-}
-
-/// Keeps these customers.
-pub(crate) fn and_ids(select: &mut Select, ids: &[CustomerId]) {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    let ids = select.param(ids);
-    select.and(&format!("id = any({ids})"));
 }
 
 /// Keeps the customers after one, by id, that were there at a moment.

@@ -19,6 +19,9 @@ macro_rules! columns {
     };
 }
 
+/// What [`customers`] reads.
+pub(super) const COLUMNS: &str = columns!();
+
 pub(crate) const LIVE: &str = concat!(
     "select ",
     columns!(),

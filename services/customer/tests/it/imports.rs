@@ -4,10 +4,10 @@ use crate::harness::{Answer, House, User};
 use axum::body::Body;
 use http::{Method, Request};
 use serde_json::{Value, json};
+use std::time::Duration;
 use stoa_contracts::organization::{FindBranches, FoundBranches};
 use stoa_contracts::user::{FindUsers, FoundUsers};
 use stoa_policy::DataScope;
-use std::time::Duration;
 use stoa_types::{BranchId, UserId};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -94,7 +94,7 @@ pub(crate) async fn import(user: User<'_>, file: impl Into<Body>, how: Value) ->
     (upload, over)
 }
 
-fn counts(operation: &Value) -> [i64; 4] {
+pub(crate) fn counts(operation: &Value) -> [i64; 4] {
     assert_eq!(operation["status"], "succeeded", "{operation}");
     ["created", "updated", "unchanged", "failed"].map(|what| operation["result"][what].as_i64().unwrap())
 }
@@ -361,119 +361,4 @@ async fn each_row_is_decided_and_nobody_else_sees_the_import() {
         .post(&format!("{operation}/cancel"), json!(null))
         .await
         .problem(409, "operation.finished");
-}
-
-fn many(rows: usize) -> String {
-    let rows: String = (0..rows)
-        .map(|n| format!("K{n},Customer {n},c{n}@x.example\n"))
-        .collect();
-    format!("key,name,email\n{rows}")
-}
-
-// covers: CRM-09, EV-11
-#[tokio::test]
-async fn an_import_can_be_cancelled_and_started_again() {
-    let house = house().await;
-    let user = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
-    let sent = upload(user, many(5_000)).await.expect(201);
-    let operation = start(user, &sent, json!({})).await;
-    let again = format!("/api/customers/imports/{}/start", sent.id());
-    user.post(&again, json!({}))
-        .await
-        .problem(409, "operation.running");
-    user.post(&format!("{operation}/cancel"), json!(null))
-        .await
-        .expect(200);
-    let cancelled = over(user, &operation).await;
-    assert_eq!(cancelled["status"], "cancelled");
-    let stored = user.get("/api/customers/stats").await.body["total"]
-        .as_i64()
-        .unwrap();
-    assert_eq!(
-        stored,
-        cancelled["done"].as_i64().unwrap(),
-        "what was done by then stays"
-    );
-    assert!(stored < 5_000);
-    let done = over(user, &start(user, &sent, json!({})).await).await;
-    assert_eq!(counts(&done), [5_000 - stored, 0, stored, 0]);
-}
-
-// covers: CRM-09
-#[tokio::test]
-async fn an_import_ends_when_its_user_loses_the_right() {
-    let house = house().await;
-    let tenant = house.tenant(&[]);
-    let (user, admin) = (
-        house.user(tenant, "all", &[BranchId::new()]),
-        house.user(tenant, "all", &[]),
-    );
-    let sent = upload(user, many(20_000)).await.expect(201);
-    let operation = start(user, &sent, json!({})).await;
-    user.lose_roles();
-    let failed = over(admin, &operation).await;
-    assert_eq!(
-        (&failed["status"], &failed["problem"]["code"]),
-        (&json!("failed"), &json!("auth.forbidden"))
-    );
-    let stored = admin.get("/api/customers/stats").await.body["total"].clone();
-    assert_eq!(stored, failed["done"], "{failed}");
-}
-
-// covers: CRM-09
-#[tokio::test]
-async fn an_import_gives_up_after_too_many_errors() {
-    let house = house().await;
-    let user = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
-    let rows: String = (0..1_200)
-        .map(|n| format!("{}\n", if n % 2 == 0 { "x" } else { "Good name" }))
-        .collect();
-    let (_, failed) = import(user, format!("name\n{rows}"), json!({ "maxErrors": 100 })).await;
-    assert_eq!(
-        (&failed["status"], &failed["problem"]["code"]),
-        (&json!("failed"), &json!("customers.too_many_errors"))
-    );
-    assert_eq!(failed["done"], 500, "{failed}");
-}
-
-// covers: CRM-09, EV-11
-#[tokio::test]
-async fn a_small_import_does_not_wait_for_a_large_one() {
-    let house = house().await;
-    let large = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
-    let small = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
-    let big_file = upload(large, many(15_000)).await.expect(201);
-    let small_file = upload(small, many(50)).await.expect(201);
-    let big = start(large, &big_file, json!({})).await;
-    let little = start(small, &small_file, json!({})).await;
-    let done = over(small, &little).await;
-    assert_eq!(counts(&done), [50, 0, 0, 0]);
-    let meanwhile = large.get(&big).await.expect(200).body;
-    assert_ne!(meanwhile["status"], "succeeded", "{meanwhile}");
-    assert_eq!(counts(&over(large, &big).await), [15_000, 0, 0, 0]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn zz_rate() {
-    let house = house().await;
-    let user = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
-    let t = std::time::Instant::now();
-    let sent = upload(user, many(20_000)).await.expect(201);
-    eprintln!("upload {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    let done = over(user, &start(user, &sent, json!({})).await).await;
-    eprintln!("create {:?} {done}", t.elapsed());
-    let admin = &house.admin;
-    admin.batch_execute("set role stoa_customer_app").await.unwrap();
-    admin.batch_execute(&format!("select set_config('stoa.tenant', '{}', false)", user.tenant.uuid())).await.unwrap();
-    let keys: Vec<String> = (5_000..5_500).map(|n| format!("K{n}")).collect();
-    let emails: Vec<String> = (5_000..5_500).map(|n| format!("c{n}@x.example")).collect();
-    for _ in 0..7 {
-    for (sql, v) in [("explain analyze select id, name, custom from customer.customer where archived_at is null and external_key = any($1::text[]) order by id for update", &keys),
-       ("explain analyze select email, id from customer.customer where archived_at is null and email = any($1)", &emails)] {
-        let t = std::time::Instant::now();
-        let rows = admin.query(sql, &[v]).await.unwrap();
-        eprintln!("explain {:?}", t.elapsed());
-        for row in rows { eprintln!("explain {}", row.get::<_, String>(0).chars().take(200).collect::<String>()); }
-    }}
 }

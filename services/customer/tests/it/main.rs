@@ -19,6 +19,7 @@ mod duplicates;
 mod exports;
 mod filters;
 mod imports;
+mod imports_at_work;
 mod imports_bad_input;
 mod lists;
 mod merges;

@@ -3,6 +3,7 @@
 use crate::api::{Answer, Api, send};
 use crate::contact::{create, customer, events};
 use crate::conventions::assert_invalid;
+use crate::journey::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
 use stoa_e2e::journeys;
@@ -71,6 +72,30 @@ journeys! {
         assert_eq!(contacts_of(&alice, &first).await, [], "archived contacts are not listed");
         let archived = alice.get(&format!("/api/contacts?customerId={first}&archived=true&fields=link")).await;
         assert_eq!(archived.items()[0]["link"]["primary"], true, "{archived:?}");
+    }
+
+    // covers: CRM-05, CRM-10
+    async fn a_merged_customer_brings_its_contacts(platform: &mut Platform) {
+        let manager = Api::sign_in(platform, "manager@acme.test").await;
+        let page = manager.get("/api/customers?limit=2").await;
+        let [into, from] = [0, 1].map(|n| page.items()[n]["id"].as_str().unwrap().to_owned());
+        let jane = create(&manager, &json!({ "name": "Jane" })).await;
+        let link = format!("/api/contacts/{}/customers/{from}", jane["id"].as_str().unwrap());
+        assert_eq!(put(&manager, &link, &json!({ "primary": true })).await.status, 200);
+        let note = json!({ "kind": "note", "subject": "Note", "customerId": from });
+        assert_eq!(manager.post("/api/interactions", &note).await.status, 201);
+
+        let merge = json!({ "from": from, "fromVersion": page.items()[1]["version"] });
+        let merged = manager.change(Method::POST, &format!("/api/customers/{into}/merge"), "*", &merge).await;
+        assert_eq!(merged.status, 200, "{merged:?}");
+        eventually(async || (contacts_of(&manager, &into).await.len() == 1).then_some(())).await;
+        let interactions = format!("/api/interactions?customerId={into}");
+        assert_eq!(manager.get(&interactions).await.items().len(), 1);
+        let undo = format!("/api/customers/merges/{}/undo", merged.body["merge"]["id"].as_str().unwrap());
+        assert_eq!(manager.post(&undo, &json!(null)).await.status, 200);
+        eventually(async || contacts_of(&manager, &into).await.is_empty().then_some(())).await;
+        assert_eq!(manager.get(&interactions).await.items().len(), 0);
+        assert_eq!(contacts_of(&manager, &from).await[0].1["primary"], true);
     }
 
     // covers: CRM-05, TN-01

@@ -109,7 +109,7 @@ journeys! {
                 r#"stoa_consumer_lag_events{consumer="customer.activities"} 0"#,
                 r#"stoa_consumer_lag_seconds{consumer="customer.activities"}"#,
                 r#"stoa_consumer_processed_total{consumer="customer.activities",outcome="handled"}"#,
-                r#"stoa_events_appended_total{topic="domain.customer.events"} 1"#,
+                r#"stoa_events_appended_total{topic="domain.customer.events",type="dev.stoa.customer.customer.created.v1"} 1"#,
                 "stoa_ticks_total",
             ]),
         ] {

@@ -1,7 +1,7 @@
 //! `POST /api/customers/fields`
 
 use super::check_rights;
-use crate::model::{Field, FieldInput, MAX_FIELDS};
+use crate::model::{Field, FieldInput, MAX_FIELDS, MAX_KEPT_FIELDS};
 use crate::{App, ConfigureCustomers, SERVICE, error, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
@@ -18,8 +18,8 @@ pub(crate) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .tag(super::TAG)
         .summary("Define a custom field")
         .description(
-            "A tenant has at most 100 fields that are not archived (409 `customers.too_many_fields`); 409 \
-             `customers.field_key_taken` when another one has the key, archived or not.",
+            "A tenant has at most 100 fields that are not archived, and 500 with the archived ones (409 \
+             `customers.too_many_fields`); 409 `customers.field_key_taken` when another one has the key, archived or not.",
         )
         .response::<201, Created<Field>>()
 }
@@ -49,8 +49,8 @@ pub(crate) async fn handle(
     };
     let fields = store::fields(rows.first().map_or(&[], |r| r))?;
     let live = fields.iter().filter(|field| !field.record.is_archived());
-    if live.count() >= MAX_FIELDS {
-        return tx.refuse(error::too_many_fields(MAX_FIELDS)).await;
+    if live.count() >= MAX_FIELDS || fields.len() >= MAX_KEPT_FIELDS {
+        return tx.refuse(error::too_many_fields()).await;
     }
     let field = Field::new(FieldId::new(), input, Record::new(tx.origin(), &app.clock));
     store::insert_field(&mut tx, &field)?;

@@ -64,7 +64,7 @@ fn may_restore(field: &Field, others: &[Field]) -> Result<(), Problem> {
     }
     let live = others.iter().filter(|field| !field.record.is_archived());
     if live.count() >= MAX_FIELDS {
-        return Err(error::too_many_fields(MAX_FIELDS));
+        return Err(error::too_many_fields());
     }
     Ok(())
 }

@@ -1,0 +1,132 @@
+//! Imports while they run: cancelled, deprived of their rights, beside others.
+
+use crate::harness::until;
+use crate::imports::{counts, house, import, over, start, upload};
+use serde_json::json;
+use stoa_types::BranchId;
+
+fn many(rows: usize) -> String {
+    let rows: String = (0..rows)
+        .map(|n| format!("K{n},Customer {n},c{n}@x.example\n"))
+        .collect();
+    format!("key,name,email\n{rows}")
+}
+
+// covers: CRM-09, EV-11
+#[tokio::test]
+async fn an_import_can_be_cancelled_and_started_again() {
+    let house = house().await;
+    let user = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
+    let sent = upload(user, many(5_000)).await.expect(201);
+    let operation = start(user, &sent, json!({})).await;
+    let again = format!("/api/customers/imports/{}/start", sent.id());
+    user.post(&again, json!({}))
+        .await
+        .problem(409, "operation.running");
+    user.post(&format!("{operation}/cancel"), json!(null))
+        .await
+        .expect(200);
+    let cancelled = over(user, &operation).await;
+    assert_eq!(cancelled["status"], "cancelled");
+    let stored = user.get("/api/customers/stats").await.body["total"]
+        .as_i64()
+        .unwrap();
+    assert_eq!(
+        stored,
+        cancelled["done"].as_i64().unwrap(),
+        "what was done by then stays"
+    );
+    assert!(stored < 5_000);
+    let done = over(user, &start(user, &sent, json!({})).await).await;
+    assert_eq!(counts(&done), [5_000 - stored, 0, stored, 0]);
+}
+
+// covers: CRM-09
+#[tokio::test]
+async fn an_import_ends_when_its_user_loses_the_right() {
+    let house = house().await;
+    let tenant = house.tenant(&[]);
+    let (user, admin) = (
+        house.user(tenant, "all", &[BranchId::new()]),
+        house.user(tenant, "all", &[]),
+    );
+    let sent = upload(user, many(10_000)).await.expect(201);
+    let operation = start(user, &sent, json!({})).await;
+    user.lose_roles();
+    let failed = over(admin, &operation).await;
+    assert_eq!(
+        (&failed["status"], &failed["problem"]["code"]),
+        (&json!("failed"), &json!("auth.forbidden"))
+    );
+    let stored = admin.get("/api/customers/stats").await.body["total"].clone();
+    assert_eq!(stored, failed["done"], "{failed}");
+}
+
+// covers: CRM-09
+#[tokio::test]
+async fn an_import_gives_up_after_too_many_errors() {
+    let house = house().await;
+    let user = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
+    let rows: String = (0..1_200)
+        .map(|n| format!("{}\n", if n % 2 == 0 { "x" } else { "Good name" }))
+        .collect();
+    let (_, failed) = import(user, format!("name\n{rows}"), json!({ "maxErrors": 100 })).await;
+    assert_eq!(
+        (&failed["status"], &failed["problem"]["code"]),
+        (&json!("failed"), &json!("customers.too_many_errors"))
+    );
+    assert_eq!(failed["done"], 500, "{failed}");
+}
+
+// covers: CRM-09, EV-11
+#[tokio::test]
+async fn a_small_import_does_not_wait_for_a_large_one() {
+    let house = house().await;
+    let large = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
+    let small = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
+    let big_file = upload(large, many(6_000)).await.expect(201);
+    let small_file = upload(small, many(50)).await.expect(201);
+    let big = start(large, &big_file, json!({})).await;
+    let little = start(small, &small_file, json!({})).await;
+    let done = over(small, &little).await;
+    assert_eq!(counts(&done), [50, 0, 0, 0]);
+    let meanwhile = large.get(&big).await.expect(200).body;
+    assert_ne!(meanwhile["status"], "succeeded", "{meanwhile}");
+    assert_eq!(counts(&over(large, &big).await), [6_000, 0, 0, 0]);
+}
+
+// covers: DB-08
+#[tokio::test]
+async fn rows_find_their_customers_without_reading_all_of_them() {
+    let house = house().await;
+    let user = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
+    // The statistics still say that there is nothing.
+    house
+        .admin
+        .batch_execute("analyze customer.customer")
+        .await
+        .unwrap();
+    let fill = "insert into customer.customer (tenant_id, id, name, name_key, email, external_key, status, revenue_minor,
+          branch_id, owner_id, version, created_at, created_by, updated_at, updated_by)
+        select $1::uuid, gen_random_uuid(), 'Customer ' || n, 'customer ' || n, 'c' || n || '@x.example', 'K' || n,
+          'lead', n, md5('b')::uuid, md5('o')::uuid, 1, now(), 'x', now(), 'x' from generate_series(0, 9999) n";
+    house.admin.execute(fill, &[&user.tenant.uuid()]).await.unwrap();
+    let fetched = "select sum(idx_tup_fetch + seq_tup_read)::bigint from pg_stat_user_tables
+                   where relid = 'customer.customer'::regclass";
+    house
+        .admin
+        .batch_execute("select pg_stat_force_next_flush()")
+        .await
+        .unwrap();
+    let before: i64 = house.admin.query_one(fetched, &[]).await.unwrap().get(0);
+    let (_, done) = import(user, many(1_000), json!({})).await;
+    assert_eq!(counts(&done), [0, 0, 1_000, 0], "{done}");
+    // The service's connections report what they did within a second or so.
+    until("the figures are in", async || {
+        let now: i64 = house.admin.query_one(fetched, &[]).await.unwrap().get(0);
+        now > before + 2_000
+    })
+    .await;
+    let now: i64 = house.admin.query_one(fetched, &[]).await.unwrap().get(0);
+    assert!(now - before < 30_000, "{} rows were read for 1,000", now - before);
+}
