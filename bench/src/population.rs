@@ -70,7 +70,7 @@ const CUSTOMERS: &str = "
     office_location, branch_id, owner_id, version, created_at, created_by, updated_at, updated_by)
   select pg_temp.id(1, t, 0), pg_temp.id(7, t, k), 'Customer ' || md5(n::text), 'customer ' || md5(n::text),
     'customer' || n || '@example.test', '+1555' || lpad(n::text, 7, '0'),
-    (array['lead', 'active', 'inactive', 'lost'])[1 + n % 4], 'retail', n * 100, n % 5000, 'Springfield',
+    (array['lead', 'active', 'inactive', 'lost'])[1 + k / 8 % 4], 'retail', n * 100, n % 5000, 'Springfield',
     pg_temp.id(6, t, 1 + k % 4), pg_temp.id(4, t, 2 + k % 8), 1, now(), 'bench', now(), 'bench'
   from (select n, (n % $2)::int as t, n / $2 as k from generate_series(0, $1::bigint - 1) n) c";
 

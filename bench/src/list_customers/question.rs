@@ -45,7 +45,7 @@ impl Kind {
         match self {
             Self::First => page,
             Self::FilteredAndSorted => {
-                let employees = random.random_range(0..4_000);
+                let employees = random.random_range(0..1_000);
                 format!("{page}&status=active&sort=-revenueMinor&filter=employees:ge:{employees}")
             }
             Self::Deep => format!("{page}&cursor={cursor}"),

@@ -93,8 +93,13 @@ impl Call for AssignRole {
 /// service declares it; a user is the owner of their own row.
 pub const ASSIGN_ROLES: &str = "users:assign";
 
+/// The permission of those who write the policy, and so may have whatever they want: no rule about "no more than one
+/// holds" is about them.
+pub const WRITE_POLICY: &str = "iam:write";
+
 /// Gives a user of the scope's tenant a role, on behalf of the scope's user, who needs [`ASSIGN_ROLES`] on that user or
-/// `iam:write`. Without `iam:write` the role may give nothing that the caller does not hold for as long.
+/// [`WRITE_POLICY`]. Without the latter the role may give nothing that the caller does not hold for as long, on rows that
+/// the caller reaches too.
 ///
 /// A role that is held for the same period is left as it is; for another period it is refused (409
 /// `iam.already_assigned`). An unknown role is 422 at `/roleId`, more than the caller holds is 403.
@@ -152,6 +157,27 @@ impl Call for WithdrawRole {
     const SERVICE: &'static str = "access";
     const NAME: &'static str = "access.withdraw_role";
     type Reply = RoleWithdrawn;
+}
+
+/// Asks whether the scope's user may do to another user what ends in working as them, or in taking their rights away:
+/// give them another sign-in name, archive or restore them. Nobody needs to ask for themselves.
+///
+/// Refused with 403 `iam.exceeds_own_rights` unless the caller holds, without end, everything that the user's roles give,
+/// on the same rows, or [`WRITE_POLICY`]. With `archives` also with 409 `iam.last_administrator` when nobody would be left
+/// to administer the tenant; until the user's event arrives, and for some minutes, the user then counts as gone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MayActFor {
+    /// The other user. Who holds no role may be acted for by everybody.
+    pub user: UserId,
+    /// Whether the user is about to be archived.
+    pub archives: bool,
+}
+
+impl Call for MayActFor {
+    const SERVICE: &'static str = "access";
+    const NAME: &'static str = "access.may_act_for";
+    type Reply = Done;
 }
 
 /// Lists the roles assigned to a user of the scope's tenant, past and future ones too. For services, not for users: the

@@ -1,4 +1,4 @@
-//! What this service learns from others: where branches are, and who is in which team.
+//! What this service learns from others: where branches are, who is in which team, and who is archived.
 
 use crate::store::{self, Change};
 use futures::FutureExt;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stoa_contracts::organization::{
     Branch, BranchArchived, BranchCreated, BranchMoved, BranchRenamed, BranchRestored,
 };
-use stoa_contracts::user::TeamChanged;
+use stoa_contracts::user::{TeamChanged, UserArchived, UserRestored};
 use stoa_eventlog::Consumer;
 use stoa_kernel::service::{ServiceContext, Task};
 use stoa_kernel::{Clock, DbError, TenantTx};
@@ -57,8 +57,45 @@ pub(crate) fn teams(context: &ServiceContext) -> Task {
         .task()
 }
 
-/// Puts a branch into the projection.
+/// Keeps who is archived, and tells the replicas: who is holds nothing.
+pub(crate) fn users(context: &ServiceContext) -> Task {
+    let (archived, restored) = (context.clock.clone(), context.clock.clone());
+    Consumer::new(context, "access.users")
+        .batch(BATCH)
+        .on::<UserArchived, _>(move |tx, event| {
+            let (user, version, clock) = (event.data.user_id, event.data.version, archived.clone());
+            async move { Ok(archive(tx, user, true, version, &clock).await?) }.boxed()
+        })
+        .on::<UserRestored, _>(move |tx, event| {
+            let (user, version, clock) = (event.data.user_id, event.data.version, restored.clone());
+            async move { Ok(archive(tx, user, false, version, &clock).await?) }.boxed()
+        })
+        .task()
+}
+
+async fn archive(
+    tx: &mut TenantTx<'_>,
+    user: UserId,
+    is_archived: bool,
+    version: i64,
+    clock: &Clock,
+) -> Result<(), DbError> {
+    if !store::subject::keep(tx, user, is_archived, version, clock.now()).await? {
+        return Ok(());
+    }
+    let kind = if is_archived {
+        store::subject::ARCHIVED
+    } else {
+        store::subject::RESTORED
+    };
+    let after = json!({ "userId": user, "archived": is_archived });
+    tell(tx, kind, user.uuid(), vec![user], after, clock).await
+}
+
+/// Puts a branch into the projection. The lock of policy writes comes first: an event's batch and whoever asks for an
+/// organization lock the same rows.
 pub(crate) async fn place(tx: &mut TenantTx<'_>, branch: &Branch, clock: &Clock) -> Result<(), DbError> {
+    store::lock_changes(tx).await?;
     let concerned = store::branch::place(tx, branch, MAX_CONCERNED + 1).await?;
     let after = json!({
         "branchId": branch.id, "organizationId": branch.organization, "path": branch.path,

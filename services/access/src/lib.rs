@@ -51,7 +51,7 @@ stoa_kernel::permissions! {
 pub fn service() -> Service {
     Service {
         name: SERVICE,
-        migrations: stoa_kernel::migrations!["0001_init", "0002_scopes"],
+        migrations: stoa_kernel::migrations!["0001_init", "0002_scopes", "0003_archived_users"],
         permissions: PERMISSIONS,
         resources: &[],
         system_scopes: &["access.feed", "access.organizations", "access.provision"],
@@ -80,5 +80,6 @@ async fn start(context: ServiceContext) -> anyhow::Result<Running> {
         .with_task(feed.task(context.clone()))
         .with_task(consumers::branches(&context))
         .with_task(consumers::teams(&context))
+        .with_task(consumers::users(&context))
         .with_task(organizations::task(app)))
 }

@@ -6,9 +6,11 @@ pub(crate) mod branch;
 pub(crate) mod change;
 pub(crate) mod endpoint;
 pub(crate) mod grant;
+pub(crate) mod reach;
 pub(crate) mod replica;
 pub(crate) mod role;
 pub(crate) mod seed;
+pub(crate) mod subject;
 pub(crate) mod team;
 pub(crate) mod tenant;
 
@@ -181,6 +183,13 @@ impl<'s> PolicyWrite<'s> {
     }
 }
 
+/// Takes the lock of policy writes, before an event's handler locks rows that a policy write or another handler locks
+/// under it.
+pub(crate) async fn lock_changes(tx: &mut TenantTx<'_>) -> Result<(), DbError> {
+    tx.flush().await?;
+    tx.query(LOCK_CHANGES, &[&CHANGE_LOCK]).await.map(|_| ())
+}
+
 /// The change rows of an event's handler, whose transaction is the event log's to commit. The order of the locks is
 /// that of every policy write. Without a revision row the tenant has no policy yet, and nothing to follow.
 pub(crate) async fn record_in(
@@ -188,8 +197,7 @@ pub(crate) async fn record_in(
     now: Timestamp,
     changes: impl FnOnce() -> Vec<Change>,
 ) -> Result<(), DbError> {
-    tx.flush().await?;
-    tx.query(LOCK_CHANGES, &[&CHANGE_LOCK]).await?;
+    lock_changes(tx).await?;
     let tenant = tx.tenant();
     let Some(row) = tx.query_opt(LOCK_REVISION, &[&tenant]).await? else {
         return Ok(());

@@ -34,8 +34,9 @@ create table contact.link (
   role text check (char_length(role) <= 100),
   linked_at timestamptz not null,
   linked_by text not null,
-  -- The merge of customers that brought it here, until somebody changes it; undoing the merge takes it away.
-  merge_id uuid,
+  -- The merges of customers that brought it here, until somebody changes it: undoing the last of them takes it away.
+  -- Null for the customer's own.
+  merge_ids uuid[],
   constraint link_pkey primary key (tenant_id, contact_id, customer_id)
 );
 call stoa.tenant_table('contact.link');
@@ -88,8 +89,8 @@ create table contact.party (
   party_id uuid not null,
   -- Of mentions: as it stands in the text, in lower case and without the @.
   handle text check ((handle is not null) = (kind = 'mention')),
-  -- Of customers: the merge that brought it here; undoing the merge takes it away.
-  merge_id uuid,
+  -- Of customers: the merges that brought it here, as of links.
+  merge_ids uuid[],
   constraint party_pkey primary key (tenant_id, interaction_id, kind, party_id)
 );
 call stoa.tenant_table('contact.party');

@@ -100,3 +100,11 @@ pub(crate) fn no_such_move(from: CustomerStatus, next: &[CustomerStatus]) -> Pro
 pub(crate) fn branch(rule: &str, detail: &str) -> Problem {
     Problem::invalid(vec![FieldError::new("/branchId", rule, detail)])
 }
+
+/// 409: the tenant keeps as many files to import as it can.
+pub(crate) fn too_many_uploads() -> Problem {
+    Problem::conflict(
+        "customers.too_many_uploads",
+        "the tenant keeps 500 files to import, or 4 GiB; they are forgotten seven days after they were sent",
+    )
+}

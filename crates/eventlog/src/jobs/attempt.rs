@@ -36,6 +36,8 @@ enum Ended {
 struct Settled {
     outcome: &'static str,
     status: &'static str,
+    /// Whether the job is cancelled instead, when that was asked for meanwhile.
+    yields: bool,
     ready: bool,
     run_at: Timestamp,
     attempts: i32,
@@ -207,6 +209,7 @@ fn settled(worker: &Worker, job: &Job, returned: Result<Next, StepError>) -> Set
     let queued = |outcome, run_at| Settled {
         outcome,
         status: "queued",
+        yields: true,
         ready: run_at <= now,
         run_at,
         attempts: 0,
@@ -221,6 +224,7 @@ fn settled(worker: &Worker, job: &Job, returned: Result<Next, StepError>) -> Set
         Ok(Next::Done(result)) => match json_of("result", &result) {
             Ok(result) => Settled {
                 status: "succeeded",
+                yields: false,
                 ready: false,
                 result: Some(result),
                 ..queued("succeeded", now)
@@ -240,6 +244,7 @@ fn retried(job: &Job, now: Timestamp, cause: String) -> Settled {
     if job.last {
         return Settled {
             outcome: "gave_up",
+            yields: true,
             last_error: Some(cause),
             ..failed(job, now, gave_up(job))
         };
@@ -247,6 +252,7 @@ fn retried(job: &Job, now: Timestamp, cause: String) -> Settled {
     Settled {
         outcome: "retried",
         status: "queued",
+        yields: true,
         ready: false,
         run_at: next_attempt(job, now),
         attempts: job.attempt,
@@ -261,6 +267,7 @@ fn failed(job: &Job, now: Timestamp, problem: Problem) -> Settled {
     Settled {
         outcome: "failed",
         status: "failed",
+        yields: false,
         ready: false,
         run_at: now,
         attempts: job.attempt,
@@ -277,6 +284,7 @@ fn given_back(job: &Job) -> Settled {
     Settled {
         outcome: "given_back",
         status: "queued",
+        yields: true,
         ready: true,
         run_at: job.run_at,
         attempts: job.attempt - 1,
@@ -345,6 +353,7 @@ impl Worker {
             settled.problem,
             settled.last_error,
             self.clock.now(),
+            settled.yields,
         ];
         tx.defer(self.sql.settle.clone(), params);
         let rows = tx.commit().await?;

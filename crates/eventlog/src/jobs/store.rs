@@ -155,13 +155,14 @@ fn extend(schema: &str) -> String {
     )
 }
 
-/// Writes down how a step ended, unless the lease is lost; the status that the job has now.
+/// Writes down how a step ended, unless the lease is lost; the status that the job has now. `$13` says whether it is
+/// cancelled instead, when that was asked for.
 fn settle(schema: &str) -> String {
     format!(
         "update \"{schema}\".job
-         set status = case when cancel_requested and $4::text = 'queued' then 'cancelled' else $4::text end,
+         set status = case when cancel_requested and $13 then 'cancelled' else $4::text end,
              ready = $5 and not cancel_requested, run_at = $6, attempts = $7, failing_since = $8, result = $9,
-             problem = $10, last_error = $11, lease_token = null, lease_until = null, updated_at = $12,
+             problem = case when cancel_requested and $13 then null else $10::jsonb end, last_error = $11, lease_token = null, lease_until = null, updated_at = $12,
              done = case when $4::text = 'succeeded' then coalesce(total, done) else done end,
              finished_at = case when $4::text <> 'queued' or cancel_requested then $12::timestamptz end
          where tenant_id = $1 and id = $2 and lease_token = $3

@@ -137,6 +137,27 @@ async fn a_running_job_stops_at_its_next_save_and_keeps_what_was_done_before() {
 
 // covers: EV-11
 #[tokio::test]
+async fn a_job_that_is_cancelled_during_its_last_attempt_has_not_failed() {
+    let desk = Desk::new().await;
+    let id = desk.queue(wish(1, "hold").attempts(1)).await;
+    let gate = Gate::new();
+    desk.run(desk.worker(&gate));
+    gate.reached().await;
+    desk.cancel(id).await.unwrap();
+    gate.let_one_go();
+    let waits = "select count(*) from \"user\".job where status = 'running'";
+    desk.until_count(waits, |n| n == 0).await;
+    let cancelled = desk.find(id).await;
+    assert_eq!(
+        (cancelled.status, cancelled.problem.is_none()),
+        (OperationStatus::Cancelled, true)
+    );
+    assert!(cancelled.finished_at.is_some());
+    assert!(desk.effects(id).await.is_empty());
+}
+
+// covers: EV-11
+#[tokio::test]
 async fn a_cancelled_job_whose_worker_is_lost_is_over() {
     let desk = Desk::new().await;
     let id = desk.queue(wish(1, "hold")).await;

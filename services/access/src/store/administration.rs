@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(crate) struct Loss {
     /// An assignment that ends.
     pub(crate) assignment: Option<AssignmentId>,
-    /// A user who is about to get a denial.
+    /// A user who is about to get a denial, or to be archived.
     pub(crate) user: Option<UserId>,
 }
 
@@ -25,6 +25,9 @@ pub(crate) fn remains(roles: &Administration, loss: Loss, now: Timestamp) -> Sta
            select from access.assignment a
            where a.role_id = any($1) and a.valid_until is null and (a.valid_from is null or a.valid_from <= $3)
              and a.id is distinct from $4 and a.user_id is distinct from $5
+             and not exists (select from access.subject s
+                             where s.tenant_id = a.tenant_id and s.user_id = a.user_id
+                               and (s.archived_at is not null or s.leaving_until > $3))
              and not exists (select from access.assignment d
                              where d.tenant_id = a.tenant_id and d.user_id = a.user_id and d.role_id = any($2)
                                and d.id is distinct from $4))",

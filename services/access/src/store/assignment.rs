@@ -61,6 +61,11 @@ pub(crate) fn of_user_and_role(user: UserId, role: RoleId) -> Statement {
     )
 }
 
+/// Every assignment of a user, for a write.
+pub(crate) fn all_of_user(user: UserId) -> Statement {
+    (select!("where user_id = $1"), params![user.uuid()])
+}
+
 /// Every assignment of a user.
 pub(crate) async fn of_user(tx: TenantTx<'_>, user: UserId) -> Result<Vec<Assignment>, DbError> {
     let rows = tx.read(select!("where user_id = $1"), &[&user.uuid()]).await?;

@@ -81,7 +81,23 @@ pub(crate) fn of_role_and_above(role: RoleId) -> Statement {
     )
 }
 
-/// The grants that a user holds now, inherited ones included: of the allowing ones those that the user keeps at least
+/// The grants of every role that a user is assigned now or later, inherited ones included, archived or not.
+pub(crate) fn of_account(user: UserId, now: Timestamp) -> Statement {
+    (
+        concat!(
+            "with recursive held (role_id) as (
+               select a.role_id from access.assignment a
+               where a.user_id = $1 and (a.valid_until is null or a.valid_until > $2)
+               union
+               select p.parent_id from access.role_parent p join held h on p.role_id = h.role_id
+             ) ",
+            select!("where role_id in (select h.role_id from held h)")
+        ),
+        params![user.uuid(), now],
+    )
+}
+
+/// The grants that a user who is not archived holds now, inherited ones included: of the allowing ones those that the user keeps at least
 /// until `until` (`None` is for ever).
 pub(crate) fn held_by(user: UserId, now: Timestamp, until: Option<Timestamp>) -> Statement {
     (
@@ -91,6 +107,8 @@ pub(crate) fn held_by(user: UserId, now: Timestamp, until: Option<Timestamp>) ->
                from access.assignment a
                where a.user_id = $1 and (a.valid_from is null or a.valid_from <= $2)
                  and (a.valid_until is null or a.valid_until > $2)
+                 and not exists (select from access.subject s
+                                 where s.tenant_id = a.tenant_id and s.user_id = a.user_id and s.archived_at is not null)
                union
                select p.parent_id, h.lasting from access.role_parent p join held h on p.role_id = h.role_id
              ) ",

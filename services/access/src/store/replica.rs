@@ -43,12 +43,17 @@ const SUBJECT: &str = "
     (select coalesce(json_agg(json_build_object('role', a.role_id,
          'validFrom', floor(extract(epoch from a.valid_from) * 1000)::bigint,
          'validUntil', floor(extract(epoch from a.valid_until) * 1000)::bigint)), '[]')::text
-     from access.assignment a where a.user_id = $1)";
+     from access.assignment a where a.user_id = $1
+       and not exists (select from access.subject s
+                       where s.tenant_id = a.tenant_id and s.user_id = a.user_id and s.archived_at is not null))";
 
 const DESCRIPTION: &str = "
   with recursive direct as (
-    select role_id from access.assignment
-    where user_id = $1 and (valid_from is null or valid_from <= $2) and (valid_until is null or valid_until > $2)
+    select a.role_id from access.assignment a
+    where a.user_id = $1 and (a.valid_from is null or a.valid_from <= $2)
+      and (a.valid_until is null or a.valid_until > $2)
+      and not exists (select from access.subject s
+                      where s.tenant_id = a.tenant_id and s.user_id = a.user_id and s.archived_at is not null)
   ), held as (
     select role_id from direct
     union

@@ -75,16 +75,19 @@ pub(crate) fn and_granted(select: &mut Select, rows: &RowFilter) {
     select.and_rows(rows, &INTERACTION_SCHEMA);
 }
 
-/// Locks an interaction and reads it: one row or none.
+/// Locks an interaction and then reads it: two statements, of which the second has one row or none. A single one would
+/// show the parties as they were before it waited for the lock.
 pub(crate) fn lock_interaction(tx: &mut TenantTx<'_>, id: InteractionId) {
-    const SQL: &str = concat!(
+    const LOCK: &str = "select from contact.interaction where id = $1 for update";
+    const READ: &str = concat!(
         "select ",
         columns!(),
         ", ",
         parties!(),
-        " from contact.interaction where id = $1 for update"
+        " from contact.interaction where id = $1"
     );
-    tx.defer(SQL, params![id.uuid()]);
+    tx.defer(LOCK, params![id.uuid()]);
+    tx.defer(READ, params![id.uuid()]);
 }
 
 /// Reads which of these contacts are live and visible: rows for [`found_contacts`].

@@ -24,12 +24,12 @@ pub(crate) fn find_links(contact: ContactId) -> Select {
     select
 }
 
-/// Writes a link. A link that was there keeps since when and by whom, and stays when a merge that brought it is undone.
+/// Writes a link. A link that was there keeps since when and by whom, and stays when merges that brought it are undone.
 pub(crate) fn keep_link(tx: &mut TenantTx<'_>, contact: ContactId, link: &Link) {
     const SQL: &str =
         "insert into contact.link (tenant_id, contact_id, customer_id, role, linked_at, linked_by)
         values ($1, $2, $3, $4, $5, $6)
-        on conflict (tenant_id, contact_id, customer_id) do update set role = excluded.role, merge_id = null";
+        on conflict (tenant_id, contact_id, customer_id) do update set role = excluded.role, merge_ids = null";
     let values = params![
         tx.tenant(),
         contact.uuid(),

@@ -112,6 +112,13 @@ async fn no_list_or_look_up_scans_a_table() {
         )),
         interaction(&format!("{} and owner_id = {id} {newest}", party("contact"))),
         format!("delete from contact.party where interaction_id = {id}"),
+        format!("select from contact.interaction where {} order by id for update", party("customer")),
+        format!(
+            "delete from contact.party where party_id = {id} and kind = 'customer' and merge_ids = array[{id}::uuid]
+               and not exists (select from contact.interaction i
+                               where i.id = party.interaction_id and i.customer_id = {id})"
+        ),
+        format!("update contact.link set role = null where customer_id = {id} and merge_ids @> array[{id}::uuid]"),
     ] {
         let rows = house.admin.query(&format!("explain {sql}"), &[]).await.unwrap();
         let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();

@@ -16,6 +16,20 @@ pub(crate) fn insert_upload(tx: &mut TenantTx<'_>, id: UploadId, at: Timestamp, 
     );
 }
 
+/// How many files the tenant keeps, and how many bytes of text: one row for [`kept`].
+pub(crate) fn count_uploads(tx: &mut TenantTx<'_>) {
+    tx.defer(
+        "select count(*), coalesce(sum((about ->> 'bytes')::bigint), 0)::bigint from customer.upload",
+        params![],
+    );
+}
+
+/// The number of files and of bytes in a statement's rows.
+pub(crate) fn kept(rows: &[Row]) -> Result<(i64, i64), DbError> {
+    let row = rows.first().ok_or_else(super::missing_result)?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
 /// A piece of it.
 pub(crate) fn insert_chunk(tx: &mut TenantTx<'_>, upload: UploadId, n: i32, bytes: Vec<u8>) {
     tx.defer(

@@ -3,7 +3,9 @@
 use crate::harness::until;
 use crate::imports::{counts, house, import, over, start, upload};
 use serde_json::json;
+use stoa_testkit::service::{Policies, Process, Setup, catalogue, clone_of};
 use stoa_types::BranchId;
+use tokio_util::sync::CancellationToken;
 
 fn many(rows: usize) -> String {
     let rows: String = (0..rows)
@@ -129,4 +131,45 @@ async fn rows_find_their_customers_without_reading_all_of_them() {
     .await;
     let now: i64 = house.admin.query_one(fetched, &[]).await.unwrap().get(0);
     assert!(now - before < 30_000, "{} rows were read for 1,000", now - before);
+}
+
+// covers: CRM-09
+#[tokio::test]
+async fn old_files_and_errors_are_swept() {
+    let database = clone_of(stoa_customer::service, catalogue).await;
+    let admin = database.connect_as_superuser().await.unwrap();
+    let setup = Setup {
+        others: vec![Policies::default().calls()],
+        run_tasks: false,
+        ..Setup::of(stoa_customer::service)
+    };
+    let process = Process::start(&database, setup).await;
+    let age = "insert into customer.upload (tenant_id, id, created_at, created_by, about)
+        select gen_random_uuid(), gen_random_uuid(), $1::timestamptz - hours * interval '1 hour', 'x', about::jsonb
+        from (values (23, null), (25, null), (25, '{}'), (167, '{}'), (169, '{}')) f(hours, about)";
+    let now = process.context.clock.now();
+    admin.execute(age, &[&now]).await.unwrap();
+    let chunks = "insert into customer.upload_chunk select tenant_id, id, n, 'x' from customer.upload, generate_series(0, 1) n";
+    admin.execute(chunks, &[]).await.unwrap();
+    let errors = "insert into customer.operation_error (tenant_id, operation, position, faults, created_at)
+        select gen_random_uuid(), gen_random_uuid(), hours, '[]', $1::timestamptz - hours * interval '1 hour'
+        from (values (1), (169)) e(hours)";
+    admin.execute(errors, &[&now]).await.unwrap();
+
+    let sweep = process
+        .tasks
+        .iter()
+        .find(|task| task.name == "customer.sweep")
+        .unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn((sweep.run)(stop.clone()));
+    let left = "select (select count(*) from customer.upload), (select count(*) from customer.upload_chunk),
+                  (select count(*) from customer.operation_error)";
+    until("the old ones are gone", async || {
+        let row = admin.query_one(left, &[]).await.unwrap();
+        (row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)) == (3, 6, 1)
+    })
+    .await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
 }

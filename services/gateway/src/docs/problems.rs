@@ -80,6 +80,9 @@ pub(super) const CODES: &[Entry] = codes! {
     "customers.too_many_fields" 409 "Conflict":
         "The tenant has as many custom fields as it can have."
         => "Archive a field that is not needed any more.";
+    "customers.too_many_uploads" 409 "Conflict":
+        "The tenant keeps as many files to import as it can: 500, or 4 GiB of text."
+        => "Wait until the oldest are forgotten, seven days after they were sent; send fewer and larger files.";
     "customers.upload_gone" 409 "Conflict":
         "The file of the import is no longer kept."
         => "Send it again.";

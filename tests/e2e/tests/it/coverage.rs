@@ -5,12 +5,14 @@
 //! creating a record in the collection) nothing has to be written; see `coverage/examples.rs`.
 
 mod examples;
+mod rows;
 
 use crate::api::{Answer, Api, send};
 use crate::journey::eventually;
 use crate::openapi::operations;
 use examples::Examples;
 use reqwest::Method;
+use rows::{Secrets, settled_rows_of};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use stoa_e2e::journeys;
@@ -21,39 +23,6 @@ const MOST_EXCEPTIONS: usize = 7;
 
 /// The exceptions, one a line: check, operation, reason.
 const EXCEPTIONS: &str = include_str!("../../coverage-exceptions.txt");
-
-/// A fingerprint of every row that a tenant owns, by table.
-async fn rows_of(platform: &Platform, tenant: &str) -> BTreeMap<String, String> {
-    let client = platform.database().connect_as_superuser().await.expect("connect");
-    let tables = "select c.oid::regclass::text from pg_class c join pg_attribute a on a.attrelid = c.oid
-                  where c.relkind in ('r', 'p') and a.attname = 'tenant_id' and not c.relispartition";
-    let mut found = BTreeMap::new();
-    for row in client.query(tables, &[]).await.expect("tables") {
-        let table: String = row.get(0);
-        let sql = format!(
-            "select coalesce(md5(string_agg(t::text, chr(10) order by t::text)), '') from {table} t
-                           where tenant_id = '{tenant}'"
-        );
-        let print = client.query_one(&sql, &[]).await.expect("rows").get(0);
-        found.insert(table, print);
-    }
-    found
-}
-
-/// As [`rows_of`], once nothing moves any more: consumers have caught up.
-async fn settled_rows_of(platform: &Platform, tenant: &str) -> BTreeMap<String, String> {
-    let mut before = rows_of(platform, tenant).await;
-    let mut same = 0;
-    loop {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        let now = rows_of(platform, tenant).await;
-        same = if now == before { same + 1 } else { 0 };
-        if same == 3 {
-            return now;
-        }
-        before = now;
-    }
-}
 
 fn exceptions() -> BTreeSet<String> {
     let lines = EXCEPTIONS
@@ -115,6 +84,7 @@ journeys! {
         assert!(examples.len() > 50, "only {} operations", examples.len());
 
         let before = settled_rows_of(platform, &tenant).await;
+        let secrets = Secrets::of(platform, &tenant).await.without_names_of(&examples);
         let mut failures = BTreeMap::new();
         for example in &examples {
             let answer = example.send(platform, None).await;
@@ -149,8 +119,9 @@ journeys! {
             }
             let answer = example.of_stranger().send(platform, Some(&foreigner)).await;
             let refused = !example.is_about_a_record || is_refusal(&answer, 404, "request.not_found");
-            let text = answer.body.to_string();
-            if !refused || text.contains(&tenant) || answer.status >= 500 {
+            let leaked = secrets.in_answer(&answer, example);
+            assert!(leaked.is_empty(), "{} tells a second tenant {leaked:?}: {answer:?}", example.name);
+            if !refused || answer.status >= 500 {
                 failures.insert(format!("foreign {}", example.name), answer);
             }
         }
@@ -176,6 +147,7 @@ journeys! {
         // The examples are good: what was refused above was refused for the caller alone. The rollback comes last,
         // because it undoes other examples.
         examples.sort_by_key(|example| example.name.ends_with("/rollback"));
+        let mut telling = 0;
         for example in &examples {
             let answer = example.send(platform, Some(&admin)).await;
             assert!(
@@ -184,7 +156,9 @@ journeys! {
                 example.name,
                 example.body
             );
+            telling += usize::from(!secrets.in_answer(&answer, example).is_empty());
         }
+        assert!(telling > 30, "only {telling} answers tell the tenant itself anything: would a leak be seen?");
         assert_ne!(
             settled_rows_of(platform, &tenant).await,
             before,

@@ -170,7 +170,11 @@ async fn the_command_line_imports_and_says_what_failed() {
     give_branch(&admin).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("firms.csv");
-    std::fs::write(&path, "Firm;Mail\nAcme;a@cli.test\nX;not an address\n").unwrap();
+    std::fs::write(
+        &path,
+        "Firm;Mail;Chi nhánh;Owner\nAcme;a@cli.test;sales east;@alice\nX;not an address;;\n",
+    )
+    .unwrap();
     let name = path.display().to_string();
     let arguments = [
         "import",
@@ -197,8 +201,17 @@ async fn the_command_line_imports_and_says_what_failed() {
             said(&failed)
         );
     }
+    let alice = Api::sign_in(&platform, "alice@acme.test").await;
+    let hers = alice.get("/api/customers?search=a@cli.test&dataScope=own").await;
+    assert_eq!(
+        hers.items().len(),
+        1,
+        "the owner and the branch are found by what people call them"
+    );
+    let others = alice.get("/api/customers?limit=1&sort=createdAt").await;
+    assert_eq!(hers.items()[0]["branchId"], others.items()[0]["branchId"]);
     let errors = std::fs::read_to_string(folder.path().join("firms.csv.errors.csv")).unwrap();
-    assert!(errors.contains("X,not an address,3,"), "{errors}");
+    assert!(errors.contains("X,not an address,,,3,"), "{errors}");
     let corrected = errors.replace("X,not an address", "Xylo,x@cli.test");
     std::fs::write(&path, corrected).unwrap();
     let done = stoa(&platform, &admin, &arguments);

@@ -38,7 +38,7 @@ pub(super) async fn handle(
     let (begun, rows) = command
         .begin_with(&app.db, &mut allowed.scope, |tx| store::lock_interaction(tx, id))
         .await?;
-    let found = store::interaction(store::rows_at(&rows, 0)?)?;
+    let found = store::interaction(store::rows_at(&rows, 1)?)?;
     let verdict = allowed
         .rights
         .find::<ReadInteractions, _>(found.clone(), super::INTERACTION);

@@ -50,7 +50,7 @@ pub(super) async fn handle(
             store::find_customers(tx, &input.contact_ids);
         })
         .await?;
-    let found = store::interaction(store::rows_at(&rows, 0)?)?;
+    let found = store::interaction(store::rows_at(&rows, 1)?)?;
     let verdict = allowed
         .rights
         .find::<ReadInteractions, _>(found.clone(), super::INTERACTION);
@@ -68,8 +68,8 @@ pub(super) async fn handle(
     let facts = Facts {
         seen,
         mentions,
-        contacts: store::found_contacts(store::rows_at(&rows, 1)?)?,
-        linked: store::found_customers(store::rows_at(&rows, 2)?)?,
+        contacts: store::found_contacts(store::rows_at(&rows, 2)?)?,
+        linked: store::found_customers(store::rows_at(&rows, 3)?)?,
     };
     let after = match proposed(&allowed.rights, &before, expected, input, facts) {
         Ok(after) => after,

@@ -6,7 +6,7 @@ use crate::import::mapping::guessed;
 use crate::import::rows::Format;
 use crate::import::{FileFacts, StoredUpload, Upload};
 use crate::store::{self, import};
-use crate::{App, ImportCustomers, SERVICE};
+use crate::{App, ImportCustomers, SERVICE, error};
 use aide::transform::TransformOperation;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
@@ -29,6 +29,9 @@ use stoa_types::UploadId;
 const PIECE: usize = 4 << 10;
 /// How many chunks are written at a time.
 const CHUNKS: usize = 4;
+/// The most files of a tenant, and the bytes of text in them beyond which no other is taken: they are kept for days.
+const MAX_FILES: i64 = 500;
+const MAX_KEPT: i64 = 4 << 30;
 /// How much of a refused body is still read, so that the client can finish sending and see the refusal.
 const COURTESY: usize = 16 << 20;
 
@@ -52,7 +55,8 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
             "CSV with a header, or one JSON object a line; packed with gzip or not. The answer shows what the file turned \
              out to be, its first rows, and which column most likely is which field; nothing is imported before \
              `start`. At most 256 MiB (server.max_upload_bytes) that unpack to at most 1 GiB, 200 columns, and 32 KiB a \
-             cell. Kept for seven days; a file that does not arrive whole for one.",
+             cell. Kept for seven days; a file that does not arrive whole for one. 409 `customers.too_many_uploads` while \
+             the tenant keeps 500 files, or 4 GiB of text.",
         )
         .response::<201, Created<Upload>>();
     let extensions = &mut op.inner_mut().extensions;
@@ -190,6 +194,12 @@ impl Receiver<'_> {
     async fn begin(&self, scope: &mut Scope) -> Result<(), Problem> {
         let sender = scope.actor().to_string();
         let mut tx = self.app.db.begin(scope);
+        import::count_uploads(&mut tx);
+        let rows = tx.flush().await?;
+        let (files, bytes) = import::kept(rows.first().map_or(&[], |r| r))?;
+        if files >= MAX_FILES || bytes >= MAX_KEPT {
+            return tx.refuse(error::too_many_uploads()).await;
+        }
         import::insert_upload(&mut tx, self.id, self.at, sender);
         tx.commit().await?;
         Ok(())

@@ -29,6 +29,12 @@ impl Example {
         example
     }
 
+    /// All that the request says.
+    pub(super) fn text(&self) -> String {
+        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        format!("{} {body}", self.path)
+    }
+
     pub(super) async fn send(&self, platform: &Platform, as_user: Option<&Api>) -> Answer {
         let mut request = match as_user {
             Some(api) => api.request(self.method.clone(), &self.path),
