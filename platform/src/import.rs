@@ -43,6 +43,8 @@ enum ImportCommand {
         #[arg(long, value_name = "ROWS")]
         max_errors: Option<u32>,
         #[command(flatten)]
+        defaults: Defaults,
+        #[command(flatten)]
         connection: Connection,
     },
     /// Import the data set "CRM Sales Opportunities": offices as branches, sales teams as users and teams, accounts as
@@ -53,6 +55,20 @@ enum ImportCommand {
         #[command(flatten)]
         connection: Connection,
     },
+}
+
+/// What new customers get where their row says nothing.
+#[derive(Args)]
+pub(crate) struct Defaults {
+    /// The id of their branch; that of the caller unless given.
+    #[arg(long, value_name = "ID")]
+    branch: Option<String>,
+    /// The id of their owner; the caller unless given.
+    #[arg(long, value_name = "ID")]
+    owner: Option<String>,
+    /// Their status, such as `active`; `lead` unless given.
+    #[arg(long)]
+    status: Option<String>,
 }
 
 /// Where the platform is, and who asks.
@@ -91,12 +107,13 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
             mappings,
             dry_run,
             max_errors,
+            defaults,
             connection,
         } => {
             let client = Client::new(connection)?;
             let how = customers::How {
                 mappings: mappings.iter().map(|text| pair(text)).collect::<Result<_, _>>()?,
-                start: start(key, mode, dry_run, max_errors),
+                start: start(key, mode, dry_run, max_errors, defaults),
             };
             customers::from_file(&client, &file, &how).await
         }
@@ -114,7 +131,13 @@ fn pair(text: &str) -> anyhow::Result<(String, String)> {
     Ok((column.to_owned(), field.to_owned()))
 }
 
-fn start(key: Option<KeyField>, mode: Mode, dry_run: bool, max_errors: Option<u32>) -> Value {
+fn start(
+    key: Option<KeyField>,
+    mode: Mode,
+    dry_run: bool,
+    max_errors: Option<u32>,
+    defaults: Defaults,
+) -> Value {
     let key = key.map(|key| match key {
         KeyField::Id => "id",
         KeyField::ExternalKey => "externalKey",
@@ -125,5 +148,7 @@ fn start(key: Option<KeyField>, mode: Mode, dry_run: bool, max_errors: Option<u3
         Mode::Update => "update",
         Mode::Upsert => "upsert",
     };
-    json!({ "key": key, "mode": mode, "dryRun": dry_run, "maxErrors": max_errors })
+    let Defaults { branch, owner, status } = defaults;
+    let defaults = json!({ "branchId": branch, "ownerId": owner, "status": status });
+    json!({ "key": key, "mode": mode, "dryRun": dry_run, "maxErrors": max_errors, "defaults": defaults })
 }

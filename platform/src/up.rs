@@ -255,7 +255,7 @@ fn banner(url: &str, admin: SocketAddr, data: &Path) -> String {
   Documentation     {url}/docs
   OpenID discovery  {url}/.well-known/openid-configuration
   Health, metrics   http://{admin}/health/ready  http://{admin}/metrics
-  Data              {data}
+  Data              {data}, mails in {data}/mail
 
   Sign in with the password {password} as
 {users}

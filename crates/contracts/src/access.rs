@@ -159,19 +159,31 @@ impl Call for WithdrawRole {
     type Reply = RoleWithdrawn;
 }
 
-/// Asks whether the scope's user may do to another user what ends in working as them, or in taking their rights away:
-/// give them another sign-in name, archive or restore them. Nobody needs to ask for themselves.
+/// Asks whether the scope's user may do to another user what ends in working as them, or in taking or giving back all of
+/// their rights. Nobody needs to ask for themselves.
 ///
 /// Refused with 403 `iam.exceeds_own_rights` unless the caller holds, without end, everything that the user's roles give,
-/// on the same rows, or [`WRITE_POLICY`]. With `archives` also with 409 `iam.last_administrator` when nobody would be left
-/// to administer the tenant; until the user's event arrives, and for some minutes, the user then counts as gone.
+/// on the same rows, or [`WRITE_POLICY`]. [`Act::Archive`] also with 409 `iam.last_administrator` when nobody would be left
+/// to administer the tenant; until the user's event arrives, for some minutes at most, the user then counts as gone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MayActFor {
     /// The other user. Who holds no role may be acted for by everybody.
     pub user: UserId,
-    /// Whether the user is about to be archived.
-    pub archives: bool,
+    /// What is to be done.
+    pub act: Act,
+}
+
+/// What takes more than a permission when it is done to another user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Act {
+    /// Another sign-in name: who has it works as the user in the end, and has the user's own rows.
+    ChangeSignInName,
+    /// The user loses everything. As with roles, everybody has rows of their own.
+    Archive,
+    /// The user gets everything back, judged as [`Act::Archive`].
+    Restore,
 }
 
 impl Call for MayActFor {

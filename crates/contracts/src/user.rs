@@ -143,7 +143,9 @@ pub struct UserCard {
 /// Keeps personal data out of logs.
 impl std::fmt::Debug for UserCard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UserCard").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("UserCard")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -201,7 +203,9 @@ pub struct NewUser {
 /// Keeps personal data out of logs.
 impl std::fmt::Debug for NewUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewUser").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("NewUser")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,8 +27,8 @@ pub mod service;
 pub mod text;
 pub mod validate;
 
-pub use cache_use::CacheUse;
 pub use allowed::{Allowed, Permission, Rights};
+pub use cache_use::CacheUse;
 pub use clock::Clock;
 pub use commit_token::{After, CommitToken};
 pub use db::{Database, DbError, SystemTx, TenantTx};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use stoa_kernel::config::{self, SmtpSecurity};
+use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 /// Sends mails. Cheap to clone.
@@ -203,7 +204,14 @@ async fn write(folder: &Path, id: Uuid, message: &[u8]) -> std::io::Result<()> {
     builder.mode(0o700);
     builder.recursive(true).create(folder).await?;
     let aside = folder.join(format!(".{id}"));
-    tokio::fs::write(&aside, message).await?;
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let mut file = options.open(&aside).await?;
+    file.write_all(message).await?;
+    file.flush().await?;
+    drop(file);
     tokio::fs::rename(&aside, folder.join(format!("{id}.eml"))).await
 }
 
@@ -238,6 +246,18 @@ mod tests {
         mailer.send(&mail).await.unwrap();
         let files: Vec<_> = std::fs::read_dir(folder.path().join("mail")).unwrap().collect();
         assert_eq!(files.len(), 1, "the same mail is the same file");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = files[0]
+                .as_ref()
+                .unwrap()
+                .metadata()
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "it holds links that sign in");
+        }
         let text = std::fs::read_to_string(files[0].as_ref().unwrap().path()).unwrap();
         let head = text.split("\r\n\r\n").next().unwrap();
         assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{head}");

@@ -1,5 +1,6 @@
 //! The calls that other services and every process's replica make.
 
+mod acting;
 mod roles;
 
 use crate::error::refused;
@@ -10,7 +11,7 @@ use std::future::Future;
 use std::time::Duration;
 use stoa_contracts::Done;
 use stoa_contracts::access::{
-    AssignRole, DescribeSubject, GrantRole, PermissionsOf, ProvisionTenant, Provisioned, RolesOf,
+    AssignRole, DescribeSubject, GrantRole, MayActFor, PermissionsOf, ProvisionTenant, Provisioned, RolesOf,
     SubjectDescription, WithdrawRole,
 };
 use stoa_kernel::decisions::{LoadPlatformRules, LoadPolicy, LoadSubject, PlatformRules, WatchChanges};
@@ -34,6 +35,7 @@ pub(crate) fn all(app: &App) -> Calls {
         .on::<AssignRole, _, _>(with(app, assign_role))
         .on::<GrantRole, _, _>(with(app, roles::grant_role))
         .on::<WithdrawRole, _, _>(with(app, roles::withdraw_role))
+        .on::<MayActFor, _, _>(with(app, acting::may_act_for))
         .on::<RolesOf, _, _>(with(app, roles::roles_of))
         .on::<PermissionsOf, _, _>(with(app, roles::permissions_of))
 }

@@ -48,15 +48,15 @@ pub(crate) fn last_administrator() -> Problem {
     )
 }
 
-/// The refusal of a role that holds `grant`, which its giver does not.
-pub(crate) fn exceeds_own_rights(grant: &Grant) -> Problem {
+/// The refusal of a change of what holds `grant`, a role or a user, by somebody who does not.
+pub(crate) fn exceeds_own_rights(what: &str, grant: &Grant) -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         "iam.exceeds_own_rights",
         "Forbidden",
         format!(
-            "the role has a grant ({} {} in the scope {}) that you do not hold for as long; somebody with iam:write can \
-             give or take it",
+            "the {what} has a grant ({} {} in the scope {}) that you do not hold for as long and on the same rows; ask \
+             somebody with iam:write",
             store::grant::effect_text(grant.effect),
             grant.permission,
             grant.scope.as_str()

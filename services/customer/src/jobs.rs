@@ -4,11 +4,12 @@ use crate::App;
 use crate::bulk::step::{self as bulk, Bulk};
 use crate::import::step::{self as import, Import};
 use crate::store;
+use crate::store::import::{Old, SWEEPS, Sweep};
 use jiff::SignedDuration;
 use std::time::Duration;
 use stoa_eventlog::jobs::Worker;
 use stoa_kernel::service::Task;
-use stoa_kernel::{ServiceContext, SystemScope};
+use stoa_kernel::{DbError, ServiceContext, SystemScope};
 use tokio_util::sync::CancellationToken;
 
 /// Old files belong to tenants that nobody is signed in to at the moment.
@@ -40,7 +41,7 @@ pub(crate) fn sweeper(app: &App) -> Task {
 
 async fn sweep(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     loop {
-        while sweep_some(&app).await? {
+        while !stop.is_cancelled() && sweep_all(&app).await {
             tokio::task::yield_now().await;
         }
         tokio::select! {
@@ -50,13 +51,29 @@ async fn sweep(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     }
 }
 
-/// Forgets some; whether there may be more.
-async fn sweep_some(app: &App) -> anyhow::Result<bool> {
+/// Forgets some of each kind; whether there may be more. What fails does not keep the other kinds.
+async fn sweep_all(app: &App) -> bool {
+    let mut more = false;
+    for (what, sweep) in SWEEPS {
+        match sweep_some(app, sweep).await {
+            Ok(gone) => more |= gone > 0,
+            Err(error) => tracing::warn!(what, %error, "cannot forget what is old; trying again soon"),
+        }
+    }
+    more
+}
+
+/// How many went, in a transaction of their own.
+async fn sweep_some(app: &App, sweep: Sweep) -> Result<i64, DbError> {
     let now = app.clock.now();
     let before = |age: SignedDuration| now.saturating_sub(age).unwrap_or(now);
+    let old = Old {
+        broken_off: before(BROKEN_OFF),
+        expired: before(KEPT),
+    };
     let mut scope = SWEEP.global(BUDGET);
     let mut tx = app.system.begin_system(&mut scope);
-    store::import::sweep(&mut tx, before(BROKEN_OFF), before(KEPT));
+    sweep(&mut tx, old);
     let rows = tx.commit().await?;
-    Ok(store::import::swept(&rows)? > 0)
+    store::import::swept(&rows)
 }

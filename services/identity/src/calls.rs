@@ -1,10 +1,11 @@
 //! The calls that other services make.
 
 use crate::accounts::store::{self as accounts, NewAccount};
-use crate::model::{check_account, normalise_email};
+use crate::model::{backoff, check_account, normalise_email};
 use crate::sign_in;
 use crate::state::State;
-use crate::{grants, verify};
+use crate::{grants, store, verify};
+use http::StatusCode;
 use stoa_contracts::Done;
 use stoa_contracts::identity::{
     AccountCreated, CheckEmail, CreateUser, EmailAvailability, LoadVerificationKeys, TokenStatus,
@@ -121,7 +122,8 @@ async fn insert(state: &State, scope: &mut Scope, new: NewAccount) -> Result<boo
     }
 }
 
-/// Whoever may create users may learn this; the answer to a sign-in never tells it.
+/// Whoever may create users may learn this, for some addresses: they are other tenants' too, so a user who meets many
+/// that are taken has to wait, as somebody who guesses passwords. The answer to a sign-in never tells it.
 async fn check_email(state: State, mut scope: Scope, call: CheckEmail) -> Result<EmailAvailability, Problem> {
     if scope.tenant().uuid().is_nil() {
         return Err(Problem::bad_request(
@@ -130,8 +132,35 @@ async fn check_email(state: State, mut scope: Scope, call: CheckEmail) -> Result
         ));
     }
     let email = normalise_email(&call.email);
+    let key = scope
+        .user()
+        .map(|user| sign_in::probe_throttle_key(scope.tenant(), user));
+    let now = state.clock.now();
+    if let Some(key) = &key {
+        let blocked = store::blocked_until(&state.db.system, &mut scope, key).await?;
+        if let Some(until) = blocked.filter(|until| *until > now) {
+            return Err(too_many_checks(until.duration_since(now).as_secs().max(1)));
+        }
+    }
     let taken = accounts::is_email_taken(&state.db.system, &mut scope, &email, call.user).await?;
+    if let Some(key) = key.filter(|_| taken) {
+        store::record_try(&state.db.system, &mut scope, &key, now, backoff).await?;
+    }
     Ok(EmailAvailability { available: !taken })
+}
+
+/// The refusal of somebody who has found too many addresses that others have.
+fn too_many_checks(seconds: i64) -> Problem {
+    let mut problem = Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "identity.too_many_checks",
+        "Too many tries",
+        format!(
+            "too many of the addresses that you tried are somebody else's; try again in {seconds} seconds"
+        ),
+    );
+    problem.retry_after = u64::try_from(seconds).ok();
+    problem
 }
 
 fn email_taken() -> Problem {

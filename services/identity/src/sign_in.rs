@@ -8,6 +8,7 @@ use crate::state::State;
 use crate::store::{self, NewSession};
 use sha2::{Digest, Sha256};
 use stoa_kernel::{Problem, Scope};
+use stoa_types::{TenantId, UserId};
 use zeroize::Zeroizing;
 
 /// How an attempt ends.
@@ -76,8 +77,12 @@ pub(crate) async fn attempt(
         expires_at: now.saturating_add(SESSION_LIFETIME).unwrap_or(now),
         replaces: current,
         email_hash: &email_hash,
+        password_hash: account.password_hash,
     };
-    store::start_session(&state.db.system, scope, new).await?;
+    if !store::start_session(&state.db.system, scope, new).await? {
+        count("refused");
+        return Ok(Attempt::Refused);
+    }
     count("signed_in");
     Ok(Attempt::SignedIn(session, cookie))
 }
@@ -92,6 +97,16 @@ pub(crate) fn throttle_key(email: &str) -> Vec<u8> {
 #[must_use]
 pub(crate) fn reset_throttle_key(email: &str) -> Vec<u8> {
     let digest = Sha256::new().chain_update(b"reset ").chain_update(email);
+    digest.finalize().to_vec()
+}
+
+/// The key under which the addresses are counted that a user tried and others have.
+#[must_use]
+pub(crate) fn probe_throttle_key(tenant: TenantId, user: UserId) -> Vec<u8> {
+    let digest = Sha256::new()
+        .chain_update(b"probe ")
+        .chain_update(tenant.uuid())
+        .chain_update(user.uuid());
     digest.finalize().to_vec()
 }
 

@@ -29,12 +29,32 @@ const BLOCK: &str = "update identity.sign_in_throttle set blocked_until = $2 whe
 
 const FORGIVE: &str = "delete from identity.sign_in_throttle where email_hash = $1";
 
-const INSERT_SESSION: &str = "insert into identity.session
-  (tenant_id, id, user_id, token_hash, auth_time, created_at, expires_at) values ($1, $2, $3, $4, $5, $5, $6)";
+/// For whom the password that was checked is still the right one. Held until the commit: whoever replaces it meanwhile
+/// waits, and then ends this session with the others.
+macro_rules! still_owner {
+    () => {
+        "with owner as (
+           select a.tenant_id, a.id from identity.account a
+           where a.tenant_id = $1 and a.id = $3 and a.password_hash = $7 and a.status = 'active' and a.archived_at is null
+           for share
+         ) "
+    };
+}
 
-/// A session whose user has signed in again: the same session under a new cookie.
-const RENEW_SESSION: &str = "update identity.session set token_hash = $3, auth_time = $4, expires_at = $5
-  where tenant_id = $1 and id = $2 and ended_at is null";
+/// One row, or none when the password was replaced.
+const INSERT_SESSION: &str = concat!(
+    still_owner!(),
+    "insert into identity.session (tenant_id, id, user_id, token_hash, auth_time, created_at, expires_at)
+     select owner.tenant_id, $2, owner.id, $4, $5, $5, $6 from owner returning id"
+);
+
+/// A session whose user has signed in again: the same session under a new cookie. One row, or none when the password was
+/// replaced or the session has ended.
+const RENEW_SESSION: &str = concat!(
+    still_owner!(),
+    "update identity.session s set token_hash = $4, auth_time = $5, expires_at = $6 from owner
+     where s.tenant_id = owner.tenant_id and s.id = $2 and s.user_id = owner.id and s.ended_at is null returning s.id"
+);
 
 const FIND_SESSION: &str = "select s.tenant_id, s.id, s.user_id, s.auth_time
   from identity.session s
@@ -177,13 +197,16 @@ pub(crate) struct NewSession<'a> {
     pub(crate) replaces: Option<Session>,
     /// The throttle's row to forgive.
     pub(crate) email_hash: &'a [u8],
+    /// The hash of the password that was checked.
+    pub(crate) password_hash: String,
 }
 
+/// Starts or renews a session; false, and nothing happens, when the password was replaced since it was checked.
 pub(crate) async fn start_session(
     db: &Database,
     scope: &mut Scope,
     new: NewSession<'_>,
-) -> Result<(), DbError> {
+) -> Result<bool, DbError> {
     let Session {
         tenant,
         id,
@@ -191,31 +214,30 @@ pub(crate) async fn start_session(
         auth_time,
     } = new.session;
     let mut tx = db.begin_system(scope);
-    tx.defer(FORGIVE, params![new.email_hash.to_vec()]);
-    match new.replaces {
-        Some(old) if old.id == id => tx.defer(
-            RENEW_SESSION,
-            params![tenant.uuid(), id, new.token_hash, auth_time, new.expires_at],
-        ),
-        other => {
-            if let Some(old) = other {
-                tx.defer(END_SESSION, params![old.tenant.uuid(), old.id, auth_time]);
-                tx.defer(REVOKE_OF_SESSION, params![old.tenant.uuid(), old.id, auth_time]);
-            }
-            tx.defer(
-                INSERT_SESSION,
-                params![
-                    tenant.uuid(),
-                    id,
-                    user.uuid(),
-                    new.token_hash,
-                    auth_time,
-                    new.expires_at
-                ],
-            );
-        }
+    let replaced = new.replaces.filter(|old| old.id != id);
+    let renews = new.replaces.is_some() && replaced.is_none();
+    let values = params![
+        tenant.uuid(),
+        id,
+        user.uuid(),
+        new.token_hash,
+        auth_time,
+        new.expires_at,
+        new.password_hash
+    ];
+    // The account's row first, as whoever replaces the password.
+    tx.defer(if renews { RENEW_SESSION } else { INSERT_SESSION }, values);
+    let started = tx.flush().await?.first().is_some_and(|rows| !rows.is_empty());
+    if !started {
+        tx.rollback().await;
+        return Ok(false);
     }
-    tx.commit().await.map(|_| ())
+    if let Some(old) = replaced {
+        tx.defer(END_SESSION, params![old.tenant.uuid(), old.id, auth_time]);
+        tx.defer(REVOKE_OF_SESSION, params![old.tenant.uuid(), old.id, auth_time]);
+    }
+    tx.defer(FORGIVE, params![new.email_hash.to_vec()]);
+    tx.commit().await.map(|_| true)
 }
 
 pub(crate) async fn find_session(

@@ -1,5 +1,6 @@
 //! The problems that only this service has. Each code stands in the gateway's `docs/problems.rs`, with its remedy.
 
+use http::StatusCode;
 use stoa_contracts::user::MAX_TEAM;
 use stoa_kernel::{DbError, FieldError, Problem};
 
@@ -68,6 +69,16 @@ pub(crate) fn team_full() -> Problem {
     let detail =
         format!("the team has {MAX_TEAM} members, which is the most; remove one or make another team");
     Problem::conflict("teams.full", detail)
+}
+
+/// 403: nobody lets themselves see more by the scope `team`.
+pub(crate) fn widens_own_view() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "teams.widens_own_view",
+        "Forbidden",
+        "you would see more rows yourself, since you are in the team or would be; ask somebody with iam:write",
+    )
 }
 
 /// 422: a field breaks a rule.

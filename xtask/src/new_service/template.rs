@@ -28,6 +28,9 @@ pub(super) const FILES: &[Template] = templates! {
     "service/src/api/update.rs" => "services/__service__/src/api/update.rs",
     "service/src/api/archive.rs" => "services/__service__/src/api/archive.rs",
     "service/src/api/restore.rs" => "services/__service__/src/api/restore.rs",
+    "service/tests/it/main.rs" => "services/__service__/tests/it/main.rs",
+    "service/tests/it/rights.rs" => "services/__service__/tests/it/rights.rs",
+    "service/tests/it/plans.rs" => "services/__service__/tests/it/plans.rs",
     "contract.rs" => "crates/contracts/src/__service__.rs",
     "journey.rs" => "tests/e2e/tests/it/__service__.rs",
 };
@@ -36,7 +39,8 @@ pub(super) const FILES: &[Template] = templates! {
 pub(super) fn uses(word: &str) -> bool {
     FILES
         .iter()
-        .filter(|file| file.path.ends_with(".rs"))
+        // The service's tests have its names between quotation marks only.
+        .filter(|file| file.path.ends_with(".rs") && !file.path.starts_with("services/__service__/tests/"))
         .any(|file| {
             let code = file
                 .text

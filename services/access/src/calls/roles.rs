@@ -35,7 +35,7 @@ pub(super) async fn grant_role(app: App, mut scope: Scope, call: GrantRole) -> R
     let reads = administration_reads()
         .into_iter()
         .chain(reads)
-        .chain(authority.reads(call.role, now, call.valid_until));
+        .chain(authority.reads(call.user, call.role, now, call.valid_until));
     let tx = app.context.db.app.begin(&mut scope);
     let (mut write, mut results) = PolicyWrite::lock(tx, now, reads).await?;
     let (roles, grants) = administration(&mut results)?;
@@ -93,7 +93,7 @@ pub(super) async fn withdraw_role(
     let reads = administration_reads()
         .into_iter()
         .chain([store::assignment::of_user_and_role(call.user, call.role)])
-        .chain(authority.reads(call.role, now, Some(now)));
+        .chain(authority.reads(call.user, call.role, now, Some(now)));
     let tx = app.context.db.app.begin(&mut scope);
     let (mut write, mut results) = PolicyWrite::lock(tx, now, reads).await?;
     let (roles, grants) = administration(&mut results)?;
@@ -160,25 +160,33 @@ async fn authority(app: &App, scope: &Scope, user: UserId) -> Result<Authority, 
 }
 
 impl Authority {
-    /// What [`Authority::check`] needs to know, read under the lock of the write: the role's grants, and those that the
-    /// caller holds now and until `until`.
-    fn reads(&self, role: RoleId, now: Timestamp, until: Option<Timestamp>) -> Vec<store::Statement> {
+    /// What [`Authority::check`] needs to know, read under the lock of the write: the role's grants, those that the
+    /// caller holds now and until `until`, and where the user stands.
+    fn reads(
+        &self,
+        user: UserId,
+        role: RoleId,
+        now: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Vec<store::Statement> {
         match self {
             Self::Policy => Vec::new(),
             Self::Own(caller) => vec![
                 store::grant::of_role_and_above(role),
                 store::grant::held_by(*caller, now, until),
+                store::reach::of(*caller, user),
             ],
         }
     }
 
-    /// Refuses (403) a role that gives more than the caller holds.
+    /// Refuses (403) a role that gives the user more than the caller holds.
     fn check(&self, results: &mut Results) -> Result<(), Problem> {
         let Self::Own(_) = self else {
             return Ok(());
         };
         let role = results.all(store::grant::read)?;
         let held = results.all(store::grant::read)?;
-        delegation::excess(&role, &held).map_or(Ok(()), |grant| Err(exceeds_own_rights(grant)))
+        let reach = results.one(store::reach::read)?.unwrap_or_default();
+        delegation::excess(&role, &held, reach).map_or(Ok(()), |grant| Err(exceeds_own_rights("role", grant)))
     }
 }

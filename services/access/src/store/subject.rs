@@ -34,19 +34,16 @@ pub(crate) async fn keep(
     super::lock_changes(tx).await?;
     let (tenant, actor) = (tx.tenant(), super::actor_text(&tx.origin().actor));
     let kept = tx
-        .query(KEEP, &[&tenant, &user.uuid(), &is_archived, &version, &now, &actor])
+        .query(
+            KEEP,
+            &[&tenant, &user.uuid(), &is_archived, &version, &now, &actor],
+        )
         .await?;
     Ok(!kept.is_empty())
 }
 
 /// Has a user no longer count as an administrator until `until`, or until the user's next event.
-pub(crate) fn leave(
-    tenant: Uuid,
-    user: UserId,
-    until: Timestamp,
-    now: Timestamp,
-    actor: &str,
-) -> Statement {
+pub(crate) fn leave(tenant: Uuid, user: UserId, until: Timestamp, now: Timestamp, actor: &str) -> Statement {
     (
         "insert into access.subject (tenant_id, user_id, leaving_until, updated_at, updated_by)
          values ($1, $2, $3, $4, $5)

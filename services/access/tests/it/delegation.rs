@@ -1,152 +1,13 @@
 //! Roles given and taken by users who do not write the policy.
 
-use crate::harness::{Process, database, until};
-use axum::extract::FromRequestParts;
-use http::Request;
+use crate::events::{emit, team};
+use crate::harness::until;
+use crate::house::{House, as_user, give, refused};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
-use std::time::Duration;
-use stoa_contracts::access::{GrantRole, PermissionsOf, RoleGranted, RolesOf, WithdrawRole};
-use stoa_kernel::allowed::SignedIn;
-use stoa_kernel::mesh::Call;
-use stoa_kernel::request::{Identity, RequestContext};
-use stoa_kernel::{CallError, Problem, Scope};
+use serde_json::json;
+use stoa_contracts::access::{GrantRole, PermissionsOf, WithdrawRole};
 use stoa_policy::DataScope;
-use stoa_testkit::postgres::TestDatabase;
-use stoa_types::{RoleId, TenantId, UserId};
-use tokio::time::Instant;
-
-type User = (TenantId, UserId);
-
-/// The scope of a user's request.
-pub(crate) async fn scope_of(process: &Process, (tenant, user): User) -> Scope {
-    let context = RequestContext::new(
-        Some(Identity { tenant, user }),
-        process.context.decisions.clone(),
-        Instant::now() + Duration::from_secs(10),
-        stoa_types::new_id(),
-        "0".repeat(32).into(),
-        None,
-    );
-    let request = Request::builder().extension(context).body(()).unwrap();
-    let (mut parts, ()) = request.into_parts();
-    let signed_in = SignedIn::from_request_parts(&mut parts, &()).await;
-    signed_in.unwrap().scope
-}
-
-/// A call in the scope of a user's request, as a service makes it that works for the user.
-pub(crate) async fn as_user<C: Call>(process: &Process, user: User, call: C) -> Result<C::Reply, CallError> {
-    let mut scope = scope_of(process, user).await;
-    process.context.mesh.call(&mut scope, call).await
-}
-
-#[track_caller]
-fn refused<T: std::fmt::Debug>(answer: Result<T, CallError>) -> Problem {
-    match answer {
-        Err(CallError::Refused(problem)) => *problem,
-        other => unreachable!("not refused: {other:?}"),
-    }
-}
-
-fn give(user: UserId, role: RoleId) -> GrantRole {
-    GrantRole {
-        user,
-        role,
-        valid_from: None,
-        valid_until: None,
-    }
-}
-
-/// A tenant with an administrator and a boss, who assigns roles and may work with the customers of the branch.
-struct House {
-    process: Process,
-    admin: User,
-    boss: User,
-    _database: TestDatabase,
-}
-
-impl House {
-    async fn start(slug: &str) -> Self {
-        let database = database().await;
-        let process = Process::start(&database).await;
-        let admin = process.tenant(slug).await;
-        let boss = (admin.0, UserId::new());
-        let house = Self {
-            process,
-            admin,
-            boss,
-            _database: database,
-        };
-        let grants = [("users:assign", "all"), ("customers:*", "branchAndBelow")];
-        let role = house.role("boss", &[], &grants).await;
-        house.assign(boss.1, role).await;
-        house.follow().await;
-        house
-    }
-
-    async fn role(&self, name: &str, parents: &[RoleId], grants: &[(&str, &str)]) -> RoleId {
-        let body = json!({"name": name, "parents": parents});
-        let made = self
-            .process
-            .send(self.admin, "POST /api/iam/roles", Some(body), &[])
-            .await
-            .expect(201);
-        for (permission, scope) in grants {
-            self.grant(made["id"].as_str().unwrap(), permission, scope, "allow")
-                .await;
-        }
-        made["id"].as_str().unwrap().parse().unwrap()
-    }
-
-    async fn grant(&self, role: &str, permission: &str, scope: &str, effect: &str) {
-        let path = format!("POST /api/iam/roles/{role}/grants");
-        let body = json!({"permission": permission, "scope": scope, "effect": effect});
-        self.process
-            .send(self.admin, &path, Some(body), &[])
-            .await
-            .expect(201);
-    }
-
-    async fn default_role(&self, name: &str) -> RoleId {
-        let roles = self.read("GET /api/iam/roles?limit=100").await;
-        let roles = roles["items"].as_array().unwrap();
-        let found = roles.iter().find(|role| role["name"] == name).unwrap();
-        found["id"].as_str().unwrap().parse().unwrap()
-    }
-
-    async fn read(&self, request: &str) -> Value {
-        self.process
-            .send(self.admin, request, None, &[])
-            .await
-            .expect(200)
-    }
-
-    async fn assign(&self, user: UserId, role: RoleId) {
-        let granted = as_user(&self.process, self.admin, give(user, role))
-            .await
-            .unwrap();
-        assert!(granted.created);
-    }
-
-    /// Waits until this process decides by everything that was written.
-    async fn follow(&self) {
-        let changes = self.read("GET /api/iam/changes?limit=1").await;
-        let revision = changes["items"][0]["revision"].as_i64().unwrap();
-        until("the changes are followed", async || {
-            self.process.context.decisions.followed(self.admin.0) >= revision
-        })
-        .await;
-    }
-
-    async fn boss_gives(&self, user: UserId, role: RoleId) -> Result<RoleGranted, CallError> {
-        as_user(&self.process, self.boss, give(user, role)).await
-    }
-
-    async fn held(&self, user: UserId) -> Vec<String> {
-        let roles = as_user(&self.process, self.boss, RolesOf { user }).await.unwrap();
-        roles.roles.into_iter().map(|role| role.name).collect()
-    }
-}
+use stoa_types::{RoleId, TeamId, UserId};
 
 // covers: AZ-01, AZ-02
 #[tokio::test]
@@ -159,7 +20,7 @@ async fn a_user_gives_and_takes_the_roles_that_are_within_their_own() {
             &[("customers:read", "branch"), ("customers:update", "branch")],
         )
         .await;
-    let user = UserId::new();
+    let user = house.newcomer(house.north).await;
     let given = house.boss_gives(user, clerk).await.unwrap();
     assert!(given.created && given.revision > 0 && given.role.name == "clerk");
     assert_eq!(given.role.created_by, house.boss.1.to_string());
@@ -211,7 +72,7 @@ async fn a_user_gives_and_takes_the_roles_that_are_within_their_own() {
 #[tokio::test]
 async fn nobody_hands_out_more_than_they_hold() {
     let house = House::start("escalation").await;
-    let (user, myself) = (UserId::new(), house.boss.1);
+    let (user, myself) = (house.newcomer(house.north).await, house.boss.1);
     let admin = house.default_role("admin").await;
     let manager = house.default_role("manager").await;
     let wide = house
@@ -281,7 +142,7 @@ async fn a_right_for_a_while_is_not_given_for_longer() {
     let hours = |n: i64| Some(now + SignedDuration::from_hours(n));
     let temporary = (house.admin.0, UserId::new());
     let assigner = house.role("assigner", &[], &[("users:assign", "all")]).await;
-    let reader = house.role("reader", &[], &[("customers:read", "branch")]).await;
+    let reader = house.role("reader", &[], &[("customers:read", "own")]).await;
     house.assign(temporary.1, assigner).await;
     let held = GrantRole {
         valid_until: hours(2),
@@ -359,12 +220,82 @@ async fn who_may_assign_for_own_rows_assigns_to_themselves_only() {
         .unwrap();
 }
 
+/// The same scope means more to somebody whose home is higher.
+// covers: AZ-01, AZ-02
+#[tokio::test]
+async fn a_role_is_given_to_those_within_reach_only() {
+    let house = House::start("reach").await;
+    let branch_role = house.role("reader", &[], &[("customers:read", "branch")]).await;
+    let below_role = house
+        .role("leader", &[], &[("customers:read", "branchAndBelow")])
+        .await;
+    let (above, beside) = (house.newcomer(house.head).await, UserId::new());
+    for user in [above, beside] {
+        for role in [branch_role, below_role] {
+            let refusal = refused(house.boss_gives(user, role).await);
+            assert_eq!(
+                (refusal.status, refusal.code.as_ref()),
+                (403, "iam.exceeds_own_rights")
+            );
+        }
+    }
+    // Nor taken from them.
+    house.assign(above, branch_role).await;
+    let take = WithdrawRole {
+        user: above,
+        role: branch_role,
+    };
+    let refusal = refused(as_user(&house.process, house.boss, take).await);
+    assert_eq!(refusal.code, "iam.exceeds_own_rights");
+    for branch in [house.north, house.below] {
+        let user = house.newcomer(branch).await;
+        for role in [branch_role, below_role] {
+            assert!(house.boss_gives(user, role).await.unwrap().created);
+        }
+    }
+    // Who moves homes writes the policy.
+    let path = format!("PUT /api/iam/users/{}/branch", house.boss.1);
+    let body = json!({"branchId": house.head});
+    house
+        .process
+        .send(house.boss, &path, Some(body), &[])
+        .await
+        .expect(403);
+}
+
+// covers: AZ-01, AZ-02
+#[tokio::test]
+async fn team_rights_are_given_to_those_whose_teams_are_ones_own() {
+    let house = House::start("team-reach").await;
+    let mates = house.role("mates", &[], &[("customers:read", "team")]).await;
+    let lead = (house.admin.0, UserId::new());
+    let assigner = house.role("assigner", &[mates], &[("users:assign", "all")]).await;
+    house.assign(lead.1, assigner).await;
+    house.follow().await;
+    let (mate, elsewhere) = (UserId::new(), UserId::new());
+    let [east, west] = [(); 2].map(|()| TeamId::new());
+    emit(&house.process, lead.0, team(east, &[lead.1, mate, elsewhere], 1)).await;
+    emit(&house.process, lead.0, team(west, &[elsewhere], 1)).await;
+    until("both teams are known", async || {
+        let changes = house
+            .read("GET /api/iam/changes?kind=team.changed&limit=100")
+            .await;
+        changes["items"].as_array().unwrap().len() == 4
+    })
+    .await;
+    for user in [elsewhere, UserId::new()] {
+        let refusal = refused(as_user(&house.process, lead, give(user, mates)).await);
+        assert_eq!(refusal.code, "iam.exceeds_own_rights");
+    }
+    as_user(&house.process, lead, give(mate, mates)).await.unwrap();
+}
+
 // covers: AZ-02
 #[tokio::test]
 async fn grants_at_once_are_one_grant() {
     let house = House::start("at-once").await;
     let (user, reader) = (
-        UserId::new(),
+        house.newcomer(house.below).await,
         house.role("reader", &[], &[("customers:read", "branch")]).await,
     );
     let (a, b) = tokio::join!(house.boss_gives(user, reader), house.boss_gives(user, reader));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may fail")]
 
+mod acting;
 mod administration;
 mod branches;
 mod changes;
@@ -9,6 +10,7 @@ mod decisions;
 mod delegation;
 mod events;
 mod harness;
+mod house;
 mod migration;
 mod plans;
 mod rights;

@@ -1,9 +1,9 @@
-use crate::delegation::as_user;
 use crate::events::{branch, emit, team};
 use crate::harness::{Process, database, until};
+use crate::house::as_user;
 use serde_json::json;
 use std::collections::BTreeMap;
-use stoa_contracts::access::GrantRole;
+use stoa_contracts::access::{Act, GrantRole, MayActFor};
 use stoa_contracts::organization::BranchCreated;
 use stoa_types::{TeamId, UserId};
 
@@ -96,6 +96,11 @@ async fn no_request_reads_a_whole_table() {
         valid_until: None,
     };
     as_user(&process, (admin.0, user), grant).await.unwrap();
+    let act = MayActFor {
+        user: UserId::new(),
+        act: Act::Archive,
+    };
+    as_user(&process, (admin.0, user), act).await.unwrap();
     let body = json!({"pattern": "/x/y", "requirement": "public"});
     process
         .send(admin, "POST /api/iam/endpoint-rules", Some(body), &[])

@@ -1,7 +1,7 @@
 //! Rights outside of a request, as jobs ask for them.
 
-use crate::delegation::scope_of;
 use crate::harness::{Process, TEST, database, until};
+use crate::house::scope_of;
 use serde_json::json;
 use std::time::Duration;
 use stoa_kernel::Rights;

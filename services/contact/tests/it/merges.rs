@@ -141,7 +141,10 @@ async fn what_two_merges_have_brought_stays_until_both_are_undone() {
     let m1 = merge(&house, tenant, first, into).await;
     let m2 = merge(&house, tenant, second, into).await;
     let brought = "select count(*) from contact.party where cardinality(merge_ids) = 2";
-    until("both merges have arrived", async || count(&house, brought).await == 1).await;
+    until("both merges have arrived", async || {
+        count(&house, brought).await == 1
+    })
+    .await;
     undo(&house, tenant, m1, first, into).await;
     let left = "select count(*) from contact.party where cardinality(merge_ids) = 1";
     until("one has been undone", async || count(&house, left).await == 1).await;
@@ -152,7 +155,10 @@ async fn what_two_merges_have_brought_stays_until_both_are_undone() {
         contacts(ann, into).await.is_empty() && interactions(ann, into).await == 0
     })
     .await;
-    assert_eq!((interactions(ann, first).await, interactions(ann, second).await), (1, 1));
+    assert_eq!(
+        (interactions(ann, first).await, interactions(ann, second).await),
+        (1, 1)
+    );
 }
 
 // covers: CRM-05, CRM-10
@@ -165,7 +171,10 @@ async fn an_interaction_stays_with_the_survivor_that_it_names_itself_meanwhile()
     let logged = note(ann, json!({ "customerId": from })).await.expect(201);
     let other = note(ann, json!({ "customerId": from })).await.expect(201);
     let merge_id = merge(&house, tenant, from, into).await;
-    until("the survivor has both", async || interactions(ann, into).await == 2).await;
+    until("the survivor has both", async || {
+        interactions(ann, into).await == 2
+    })
+    .await;
     let fields = json!({ "kind": "note", "subject": "Note", "customerId": into });
     let path = logged.header("location");
     ann.change(PUT, path, "*", Some(fields)).await.expect(200);
@@ -177,6 +186,12 @@ async fn an_interaction_stays_with_the_survivor_that_it_names_itself_meanwhile()
     assert_eq!(ann.get(path).await.body["customerIds"], json!([into]));
 }
 
+/// Lets the test stop who has read an interaction and is about to write it.
+const PAUSED_UPDATES: &str = "
+    create function contact.pause() returns trigger language plpgsql as $$
+      begin perform pg_advisory_xact_lock_shared(7); return new; end $$;
+    create trigger pause before update on contact.interaction for each row execute function contact.pause()";
+
 // covers: CRM-05, CRM-10
 #[tokio::test]
 async fn a_change_of_an_interaction_undoes_no_undoing() {
@@ -187,16 +202,18 @@ async fn a_change_of_an_interaction_undoes_no_undoing() {
     let brought = "select count(*) from contact.party where merge_ids is not null";
     let waiting = "select count(*) from pg_locks where not granted and pid in (select pid from pg_locks
         where database = (select oid from pg_database where datname = current_database()))";
-    // Whoever waits for the row's lock first gets it first.
+    house.admin.batch_execute(PAUSED_UPDATES).await.unwrap();
     for change_is_first in [true, false] {
         let logged = note(ann, json!({ "customerId": from })).await.expect(201);
         let path = logged.header("location");
         let merge_id = merge(&house, tenant, from, into).await;
         until("the survivor has it", async || count(&house, brought).await > 0).await;
-        let lock = format!(
-            "begin; select from contact.interaction where id = '{}' for update",
-            id_of(path)
-        );
+        let id = id_of(path);
+        // The change has read, or it waits to read behind the undoing.
+        let lock = match change_is_first {
+            true => "begin; select pg_advisory_xact_lock(7)".to_owned(),
+            false => format!("begin; select from contact.interaction where id = '{id}' for update"),
+        };
         house.admin.batch_execute(&lock).await.unwrap();
         let subject = format!("First: {change_is_first}");
         let fields = json!({ "kind": "note", "subject": subject, "customerId": from });

@@ -64,7 +64,7 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .description(
             "A stream in the order of the ids, read in pages of 1,000: not one snapshot, so a customer that is changed \
              meanwhile is in it as it was or as it is, and one that is created may be missing. Cells that begin as a \
-             formula (`=` `+` `-` `@`, tab, carriage return) have a `'` in front, which an import takes off again. A \
+             formula (`=` `+` `-` `@`, also full-width, tab, line break) have a `'` in front, which an import takes off again. A \
              stream that breaks off does not end as HTTP says it should.",
         )
         .response_with::<200, String, _>(|response| response.description("CSV (RFC 4180), or one JSON object a line"));

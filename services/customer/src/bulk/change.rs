@@ -14,7 +14,11 @@ use stoa_kernel::{Clock, Problem, Validation};
 use stoa_types::{BranchId, CustomerId, UserId};
 
 /// The most customers that can be named one by one.
-const MAX_IDS: usize = 10_000;
+const MAX_IDS: usize = 5_000;
+/// The largest condition and the largest change, in bytes of JSON: with the ids they fit into the input of a job, which
+/// has at most 256 KiB.
+const MAX_CONDITION: usize = 64 << 10;
+const MAX_CHANGE: usize = 48 << 10;
 
 /// Which customers to change, and how.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -23,12 +27,12 @@ const MAX_IDS: usize = 10_000;
     "where": { "field": "status", "op": "eq", "value": "lead" }, "change": { "addTags": ["spring"] }, "dryRun": true
 }))]
 pub struct BulkInput {
-    /// These customers, at most 10,000; or `where`.
+    /// These customers, at most 5,000; or `where`.
     pub ids: Option<Vec<CustomerId>>,
-    /// The live customers that the caller sees and that meet this condition; or `ids`.
+    /// The live customers that the caller sees and that meet this condition of at most 64 KiB; or `ids`.
     #[serde(rename = "where")]
     pub condition: Option<ConditionBody>,
-    /// What to change; at least one thing.
+    /// What to change; at least one thing, in at most 48 KiB.
     pub change: BulkChange,
     /// Whether to judge every customer and change none.
     #[serde(default)]
@@ -69,7 +73,11 @@ impl BulkInput {
                 ids.sort_unstable();
                 ids.dedup();
             }
-            (None, Some(_)) => {}
+            (None, Some(condition)) => {
+                if condition.0.to_string().len() > MAX_CONDITION {
+                    check.refuse("/where", "length", "must have at most 64 KiB as JSON");
+                }
+            }
             (None, None) => check.refuse("/ids", "required", "give either ids or where"),
             (Some(_), Some(_)) => check.refuse("/where", "unknown", "give either ids or where, not both"),
         }
@@ -91,6 +99,9 @@ impl BulkInput {
         }
         if self.change == BulkChange::default() {
             check.refuse("/change", "required", "name at least one thing to change");
+        }
+        if serde_json::to_string(&self.change).map_or(0, |json| json.len()) > MAX_CHANGE {
+            check.refuse("/change", "length", "must have at most 48 KiB as JSON");
         }
         check.finish(self)
     }

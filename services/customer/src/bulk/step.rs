@@ -3,7 +3,6 @@
 use super::change::{BulkInput, faults};
 use crate::conditions::Conditions;
 use crate::import::Fault;
-use crate::import::step::MAX_KEPT;
 use crate::model::{Customer, Field, SCHEMA};
 use crate::store::bulk::Changes;
 use crate::store::operation::{self, Failure};
@@ -44,6 +43,8 @@ pub(crate) struct State {
     done: i64,
     /// The last customer that was judged.
     after: Option<CustomerId>,
+    /// Bytes of the errors that are kept.
+    kept: i64,
     #[serde(flatten)]
     result: BulkResult,
 }
@@ -108,10 +109,7 @@ pub(crate) async fn run(app: App, mut step: Step<Bulk>) -> Result<Next, StepErro
     if !input.dry_run {
         bulk::write(&mut tx, &app.clock, &changes, &turn.fields)?;
     }
-    let kept = usize::try_from(MAX_KEPT - state.result.failed)
-        .unwrap_or(0)
-        .min(failures.len());
-    let (kept, _) = failures.split_at(kept);
+    let kept = operation::to_keep(&failures, state.result.failed, &mut state.kept);
     operation::add_errors(&mut tx, step.id, kept, app.clock.now())?;
     state.result.failed += failures.len() as i64;
     state.result.dry_run = input.dry_run;

@@ -1,9 +1,12 @@
 //! Cells that a spreadsheet would run as a formula.
 
+/// What a formula begins with, also as East Asian keyboards write it, and what spreadsheets skip before it.
+const BEGINNINGS: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
+
 /// Whether the text, after any quotes, begins as a formula does (OWASP, CSV Injection).
 fn begins_as_formula(text: &str) -> bool {
     let plain = text.trim_start_matches('\'');
-    plain.starts_with(['=', '+', '-', '@', '\t', '\r'])
+    plain.starts_with(BEGINNINGS)
 }
 
 /// The text as it is exported: `'` in front of what begins as a formula. A text that has the quote already gets another,
@@ -38,6 +41,12 @@ mod tests {
             "@sum",
             "\tx",
             "\rx",
+            "\n=1",
+            "＝1+1",
+            "＋49",
+            "－2",
+            "＠sum",
+            "'＝1",
             "'=1",
             "''=1",
             "'quoted'",
@@ -47,10 +56,12 @@ mod tests {
             "a=b",
         ] {
             let safe = escape(text);
-            assert!(!safe.starts_with(['=', '+', '-', '@', '\t', '\r']), "{safe:?}");
+            assert!(!safe.starts_with(BEGINNINGS), "{safe:?}");
             assert_eq!(unescape(&safe), text);
         }
-        assert_eq!(escape("=1"), "'=1");
+        for (text, safe) in [("=1", "'=1"), ("\n=1", "'\n=1"), ("＝1", "'＝1"), ("＠x", "'＠x")] {
+            assert_eq!(escape(text), safe);
+        }
         assert_eq!(escape("'quoted'"), "'quoted'");
         assert_eq!(unescape("+4930"), "+4930", "what nobody escaped stays");
     }

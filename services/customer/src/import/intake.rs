@@ -4,7 +4,7 @@ use super::BadFile;
 use super::charset::Charset;
 use super::dialect;
 use super::inflate::Inflate;
-use super::rows::{Format, MAX_COLUMNS, Record, Rows, aligned};
+use super::rows::{Format, MAX_COLUMNS, MAX_NAME, Record, Rows, aligned, shown};
 use encoding_rs::Encoding;
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ pub(crate) struct About {
     pub(crate) encoding: &'static str,
     pub(crate) format: Format,
     pub(crate) columns: Vec<String>,
-    /// The first rows, aligned with the columns; what cannot be read is left out.
+    /// The first rows, aligned with the columns, their cells cut to be shown; what cannot be read is left out.
     pub(crate) preview: Vec<Vec<String>>,
     /// Rows without the header, faulty ones included.
     pub(crate) rows: u64,
@@ -198,6 +198,7 @@ impl Scan {
             .first
             .into_iter()
             .filter_map(|record| aligned(record, &columns).ok())
+            .map(|cells| cells.iter().map(|cell| shown(cell).into_owned()).collect())
             .collect();
         Ok(About {
             encoding,
@@ -236,10 +237,7 @@ fn header(record: Record) -> Result<Vec<String>, BadFile> {
     }
     let mut columns: Vec<String> = Vec::with_capacity(cells.len());
     for (position, cell) in cells.iter().enumerate() {
-        let wanted = match cell.trim() {
-            "" => format!("Column {}", position + 1),
-            name => name.to_owned(),
-        };
+        let wanted = name(cell, position + 1)?;
         let mut name = wanted.clone();
         let mut again = 2;
         while columns.contains(&name) {
@@ -249,6 +247,34 @@ fn header(record: Record) -> Result<Vec<String>, BadFile> {
         columns.push(name);
     }
     Ok(columns)
+}
+
+/// A column's name on one line; spreadsheets break the lines of their headers.
+fn name(cell: &str, position: usize) -> Result<String, BadFile> {
+    let lines = ['\n', '\r', '\t'];
+    let name = if cell.contains(lines) {
+        cell.split(lines)
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    } else {
+        cell.trim().to_owned()
+    };
+    if name.is_empty() {
+        return Ok(format!("Column {position}"));
+    }
+    if name.chars().any(char::is_control) {
+        let detail = format!("the name of column {position} holds a control character; write it without");
+        return Err(BadFile::new("header", detail));
+    }
+    if name.chars().count() > MAX_NAME {
+        let detail = format!(
+            "the name of column {position} has more than {MAX_NAME} characters; perhaps the first row names no columns"
+        );
+        return Err(BadFile::new("header", detail));
+    }
+    Ok(name)
 }
 
 #[cfg(test)]
@@ -329,9 +355,22 @@ mod tests {
             (",,\nx,y,z\n", "header"),
             (&format!("{wide}\n{wide}\n"), "columns"),
             ("name\nA\0\n", "nul"),
+            ("name,a\u{7}b\nA,1\n", "header"),
+            (&format!("name,{}\nA,1\n", "é".repeat(MAX_NAME + 1)), "header"),
         ] {
             assert_eq!(take(text.as_bytes()).unwrap_err().rule, rule, "{text:.20}");
         }
         assert_eq!(Fault::of_row("x", "y").column, None);
+        let long = format!("name,{}\nA,1\n", "x".repeat(MAX_NAME + 1));
+        assert!(take(long.as_bytes()).unwrap_err().detail.contains("column 2"));
+    }
+
+    // covers: CRM-09
+    #[test]
+    fn what_is_shown_is_short_and_names_have_one_line() {
+        let (name, cell) = ("é".repeat(MAX_NAME), "y".repeat(20_000));
+        let (about, _) = take(format!("{name},\"office\r\n location\"\nA,{cell}\n").as_bytes()).unwrap();
+        assert_eq!(about.columns, [name, "office location".to_owned()]);
+        assert_eq!(about.preview, [["A".to_owned(), format!("{}…", "y".repeat(199))]]);
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod formula;
 pub(crate) mod inflate;
 pub(crate) mod intake;
 pub(crate) mod mapping;
+mod piece;
 pub(crate) mod plan;
 pub(crate) mod reading;
 pub(crate) mod rows;

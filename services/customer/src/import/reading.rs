@@ -2,7 +2,7 @@
 
 use super::formula;
 use super::mapping::Target;
-use super::rows::Fault;
+use super::rows::{Fault, shown};
 use super::{KeyField, Settings};
 use crate::model::{CustomerInput, Field, FieldType};
 use serde_json::{Map, Number, Value};
@@ -166,7 +166,12 @@ fn set_field(
         "status" if !cell.is_empty() => {
             let named = CustomerStatus::named(&cell.to_lowercase());
             let names: Vec<_> = CustomerStatus::ALL.iter().map(|status| status.as_str()).collect();
-            let known = || ("unknown", format!("`{cell}` is not one of {}", names.join(", ")));
+            let known = || {
+                (
+                    "unknown",
+                    format!("`{}` is not one of {}", shown(cell), names.join(", ")),
+                )
+            };
             input.status = Some(named.ok_or_else(known)?);
         }
         "owner" if !cell.is_empty() => {
@@ -174,7 +179,10 @@ fn set_field(
             let detail = || {
                 (
                     "unknown",
-                    format!("there is no one user `{cell}`; write an id, an e-mail address or a handle"),
+                    format!(
+                        "there is no one user `{}`; write an id, an e-mail address or a handle",
+                        shown(cell)
+                    ),
                 )
             };
             input.owner_id = Some(found.ok_or_else(detail)?);
@@ -184,7 +192,10 @@ fn set_field(
             let detail = || {
                 (
                     "unknown",
-                    format!("there is no one live branch `{cell}`; write its id or name"),
+                    format!(
+                        "there is no one live branch `{}`; write its id or name",
+                        shown(cell)
+                    ),
                 )
             };
             input.branch_id = Some(found.ok_or_else(detail)?);
@@ -208,7 +219,7 @@ fn number(cell: &str) -> Result<Option<i64>, Refusal> {
     }
     let number = cell
         .parse()
-        .map_err(|_| ("type", format!("`{cell}` is not a whole number")))?;
+        .map_err(|_| ("type", format!("`{}` is not a whole number", shown(cell))))?;
     Ok(Some(number))
 }
 
@@ -231,7 +242,9 @@ fn set_custom(
     let value = match field.map(|field| field.kind) {
         Some(FieldType::Number) => {
             let number: Result<Number, _> = cell.parse();
-            Value::Number(number.map_err(|_| ("type", format!("`{cell}` is not a number such as 12.5")))?)
+            Value::Number(
+                number.map_err(|_| ("type", format!("`{}` is not a number such as 12.5", shown(cell))))?,
+            )
         }
         Some(FieldType::Boolean) => Value::Bool(boolean(cell)?),
         Some(FieldType::Multiselect) => {
@@ -248,7 +261,7 @@ fn boolean(cell: &str) -> Result<bool, Refusal> {
     match stoa_kernel::text::search_key(cell).as_str() {
         "true" | "yes" | "y" | "1" | "x" | "co" | "dung" => Ok(true),
         "false" | "no" | "n" | "0" | "khong" | "sai" => Ok(false),
-        _ => Err(("type", format!("`{cell}` is not yes or no"))),
+        _ => Err(("type", format!("`{}` is not yes or no", shown(cell)))),
     }
 }
 

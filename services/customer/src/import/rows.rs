@@ -1,9 +1,12 @@
 //! Text to rows: CSV (RFC 4180) or one JSON object a line.
 
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+mod csv;
+
+use self::csv::Csv;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The most columns of a file.
 pub(crate) const MAX_COLUMNS: usize = 200;
@@ -11,6 +14,10 @@ pub(crate) const MAX_COLUMNS: usize = 200;
 pub(crate) const MAX_CELL: usize = 32 << 10;
 /// The largest row, in bytes.
 const MAX_ROW: usize = 1 << 20;
+/// The longest name of a column, in characters.
+pub(crate) const MAX_NAME: usize = 200;
+/// The most characters of a cell that are shown where a file is only looked at.
+const SHOWN: usize = 200;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +69,35 @@ impl Fault {
     }
 }
 
+/// The text as it is shown: what is longer than 200 characters ends with `…` instead.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        Some(_) => text
+            .chars()
+            .take(SHOWN - 1)
+            .chain(['…'])
+            .collect::<String>()
+            .into(),
+        None => text.into(),
+    }
+}
+
+/// What stands where a reader stopped. The three that are within a row belong to one that is too long: of what follows
+/// only its end matters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Place {
+    /// A row's beginning, or the rest of a line's end.
+    #[default]
+    Row,
+    /// A cell's beginning, or what follows its closing quote: a quote opens it.
+    Cell,
+    /// The inside of a cell without quotes.
+    Open,
+    /// The inside of quotes.
+    Quoted,
+}
+
 /// Reads rows from text that arrives in pieces. A new reader may begin at any row's end.
 pub(crate) struct Rows {
     kind: Kind,
@@ -85,103 +121,40 @@ impl Rows {
         Self { kind }
     }
 
+    /// At a place that another reader told of.
+    pub(crate) fn at(format: Format, place: Place) -> Self {
+        let mut rows = Self::new(format);
+        match &mut rows.kind {
+            Kind::Csv(csv) => csv.go_on(place),
+            Kind::Lines { too_long, .. } => *too_long = place != Place::Row,
+        }
+        rows
+    }
+
+    /// Where reading stopped; `None` within a row of which something is kept.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match &self.kind {
+            Kind::Csv(csv) => csv.place(),
+            Kind::Lines { too_long: true, .. } => Some(Place::Open),
+            Kind::Lines { line, .. } => line.is_empty().then_some(Place::Row),
+        }
+    }
+
+    /// The bytes that it holds of a row.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        match &self.kind {
+            Kind::Csv(csv) => csv.held(),
+            Kind::Lines { line, .. } => line.len(),
+        }
+    }
+
     /// The next row, taken off the front of `input`; `None` when it needs more. `last` says that no more will come.
     pub(crate) fn next(&mut self, input: &mut &[u8], last: bool) -> Option<Record> {
         match &mut self.kind {
             Kind::Csv(csv) => csv.next(input, last),
             Kind::Lines { line, too_long } => next_line(line, too_long, input, last),
         }
-    }
-}
-
-struct Csv {
-    reader: Reader,
-    cells: Vec<u8>,
-    filled: usize,
-    ends: Vec<usize>,
-    counted: usize,
-    fault: Option<Fault>,
-}
-
-impl Csv {
-    fn new(delimiter: u8) -> Self {
-        Self {
-            reader: ReaderBuilder::new().delimiter(delimiter).build(),
-            cells: vec![0; 4096],
-            filled: 0,
-            ends: vec![0; MAX_COLUMNS + 1],
-            counted: 0,
-            fault: None,
-        }
-    }
-
-    fn next(&mut self, input: &mut &[u8], last: bool) -> Option<Record> {
-        loop {
-            if input.is_empty() && !last {
-                return None;
-            }
-            let (cells, ends) = (
-                self.cells.get_mut(self.filled..).unwrap_or_default(),
-                self.ends.get_mut(self.counted..).unwrap_or_default(),
-            );
-            let (result, read, written, ended) = self.reader.read_record(input, cells, ends);
-            *input = input.get(read..).unwrap_or_default();
-            self.filled += written;
-            self.counted += ended;
-            match result {
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull => self.grow(),
-                ReadRecordResult::OutputEndsFull => {
-                    let detail = format!("the row has more than {MAX_COLUMNS} cells");
-                    self.give_up(Fault::of_row("columns", detail));
-                }
-                ReadRecordResult::Record => return Some(self.take()),
-                ReadRecordResult::End => return None,
-            }
-        }
-    }
-
-    fn grow(&mut self) {
-        if self.cells.len() < MAX_ROW {
-            self.cells.resize((self.cells.len() * 2).min(MAX_ROW), 0);
-            return;
-        }
-        let detail = "the row exceeds 1 MiB; perhaps a quote is not closed";
-        self.give_up(Fault::of_row("length", detail));
-    }
-
-    /// Reads on to the row's end without keeping it.
-    fn give_up(&mut self, fault: Fault) {
-        self.fault.get_or_insert(fault);
-        (self.filled, self.counted) = (0, 0);
-    }
-
-    fn take(&mut self) -> Record {
-        let (filled, counted) = (self.filled, self.counted);
-        (self.filled, self.counted) = (0, 0);
-        if let Some(fault) = self.fault.take() {
-            return Record::Fault(fault);
-        }
-        let (mut cells, mut from) = (Vec::with_capacity(counted), 0);
-        for end in self.ends.iter().take(counted) {
-            let cell = self.cells.get(from..(*end).min(filled)).unwrap_or_default();
-            from = *end;
-            match text(cell) {
-                Ok(cell) => cells.push(cell),
-                Err(fault) => return Record::Fault(fault),
-            }
-        }
-        Record::Cells(cells)
-    }
-}
-
-fn text(cell: &[u8]) -> Result<String, Fault> {
-    if cell.len() > MAX_CELL {
-        return Err(Fault::of_row("length", "a cell exceeds 32 KiB"));
-    }
-    match std::str::from_utf8(cell) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(_) => Err(Fault::of_row("encoding", "a cell is not UTF-8")),
     }
 }
 
@@ -214,13 +187,20 @@ fn next_line(line: &mut Vec<u8>, too_long: &mut bool, input: &mut &[u8], last: b
 }
 
 fn members(line: &[u8]) -> Result<Vec<(String, String)>, Fault> {
-    let object: Map<String, Value> = serde_json::from_slice(line)
-        .map_err(|e| Fault::of_row("json", format!("the line is not a JSON object: {e}")))?;
+    let object: Map<String, Value> = serde_json::from_slice(line).map_err(|e| {
+        let cause = e.to_string();
+        Fault::of_row(
+            "json",
+            format!("the line is not a JSON object: {}", shown(&cause)),
+        )
+    })?;
     let mut members = Vec::with_capacity(object.len());
     for (name, value) in object {
+        check_name(&name)?;
         match value {
             Value::Object(inner) if name == "custom" => {
                 for (key, value) in inner {
+                    check_name(&key)?;
                     let name = format!("custom.{key}");
                     let cell = cell(&name, value)?;
                     members.push((name, cell));
@@ -237,6 +217,21 @@ fn members(line: &[u8]) -> Result<Vec<(String, String)>, Fault> {
         return Err(Fault::of_row("columns", detail));
     }
     Ok(members)
+}
+
+/// The name itself is not in the error, which is kept and shown.
+fn check_name(name: &str) -> Result<(), Fault> {
+    if name.chars().any(char::is_control) {
+        return Err(Fault::of_row(
+            "name",
+            "the name of a member holds a control character",
+        ));
+    }
+    if name.chars().count() > MAX_NAME {
+        let detail = format!("the name of a member has more than {MAX_NAME} characters");
+        return Err(Fault::of_row("name", detail));
+    }
+    Ok(())
 }
 
 /// A JSON value as a cell of CSV would have it; the values of an array stand between bars.
@@ -296,107 +291,4 @@ pub(crate) fn aligned(record: Record, columns: &[String]) -> Result<Vec<String>,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COMMA: Format = Format::Csv { delimiter: b',' };
-
-    /// The rows and where each ended, the same in any pieces.
-    fn read(format: Format, text: &str) -> (Vec<Record>, Vec<usize>) {
-        let mut results = [1, 2, 5, usize::MAX].into_iter().map(|piece| {
-            let (mut rows, mut found, mut ends, mut at) = (Rows::new(format), Vec::new(), Vec::new(), 0);
-            for piece in text.as_bytes().chunks(piece.min(text.len().max(1))) {
-                let mut input = piece;
-                while let Some(record) = rows.next(&mut input, false) {
-                    found.push(record);
-                    ends.push(at + piece.len() - input.len());
-                }
-                at += piece.len();
-            }
-            let mut nothing: &[u8] = &[];
-            while let Some(record) = rows.next(&mut nothing, true) {
-                found.push(record);
-                ends.push(at);
-            }
-            (found, ends)
-        });
-        let first = results.next().unwrap();
-        for other in results {
-            assert_eq!(other.0, first.0, "the pieces make no difference");
-        }
-        first
-    }
-
-    fn cells(cells: &[&str]) -> Record {
-        Record::Cells(cells.iter().map(|c| (*c).to_owned()).collect())
-    }
-
-    // covers: CRM-09
-    #[test]
-    fn quotes_newlines_and_blank_lines() {
-        let text = "a,b\r\n\"x,1\",\"say \"\"hi\"\"\"\r\n\r\n\"two\nlines\",\nlast,row";
-        let (rows, _) = read(COMMA, text);
-        let expected = [
-            cells(&["a", "b"]),
-            cells(&["x,1", "say \"hi\""]),
-            cells(&["two\nlines", ""]),
-            cells(&["last", "row"]),
-        ];
-        assert_eq!(rows, expected);
-        assert_eq!(read(COMMA, "").0, []);
-        let wide = (0..100).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
-        assert!(matches!(&read(COMMA, &wide).0[..], [Record::Cells(c)] if c.len() == 100));
-    }
-
-    // covers: CRM-09
-    #[test]
-    fn reading_goes_on_from_any_rows_end() {
-        for (format, text) in [
-            (COMMA, "a,b\r\n\"x\n1\",2\r\n\r\n3,4\n5,\"6\"\r\n"),
-            (Format::Ndjson, "{\"a\":1}\n\n{\"a\":2}\r\n{\"a\":3}"),
-        ] {
-            let (rows, ends) = read(format, text);
-            for (n, end) in ends.iter().enumerate() {
-                let (rest, _) = read(format, text.get(*end..).unwrap());
-                assert_eq!(rest, rows[n + 1..], "from {end}");
-            }
-        }
-    }
-
-    // covers: CRM-09
-    #[test]
-    fn faulty_rows_do_not_stop_the_others() {
-        let long = "x".repeat(MAX_CELL + 1);
-        let wide = ",".repeat(MAX_COLUMNS + 1);
-        let text = format!("a\n{long}\n{wide}\nb\n");
-        let (rows, _) = read(COMMA, &text);
-        assert_eq!((&rows[0], &rows[3]), (&cells(&["a"]), &cells(&["b"])));
-        assert!(matches!(&rows[1], Record::Fault(f) if f.rule == "length"));
-        assert!(matches!(&rows[2], Record::Fault(f) if f.rule == "columns"));
-        let open = format!("a\n\"{}", "x\n".repeat(MAX_ROW));
-        let mut rest = open.as_bytes();
-        let mut rows = Rows::new(COMMA);
-        assert_eq!(rows.next(&mut rest, true), Some(cells(&["a"])));
-        assert!(matches!(rows.next(&mut rest, true), Some(Record::Fault(f)) if f.detail.contains("quote")));
-    }
-
-    // covers: CRM-09
-    #[test]
-    fn lines_of_json_are_rows() {
-        let text = "{\"name\":\"A\",\"tags\":[\"x\",\"y\"],\"custom\":{\"size\":3},\"none\":null}\n[1]\n{\"o\":{}}\n";
-        let (rows, _) = read(Format::Ndjson, text);
-        let Record::Members(members) = &rows[0] else {
-            panic!("{rows:?}")
-        };
-        let pairs: Vec<_> = members.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        assert!(
-            pairs.contains(&("tags", "x|y")) && pairs.contains(&("custom.size", "3")),
-            "{pairs:?}"
-        );
-        assert!(matches!(&rows[1], Record::Fault(f) if f.rule == "json"));
-        assert!(matches!(&rows[2], Record::Fault(f) if f.column.as_deref() == Some("o")));
-        let columns = ["name".to_owned(), "absent".to_owned()];
-        assert_eq!(aligned(rows[0].clone(), &columns).unwrap(), ["A", ""]);
-        assert_eq!(aligned(cells(&["only"]), &columns).unwrap_err().rule, "columns");
-    }
-}
+mod tests;

@@ -2,9 +2,10 @@
 
 use super::intake::CHUNK;
 use super::mapping::Target;
+use super::piece::{FileRow, Piece, ROWS, Taking};
 use super::plan::{Batch, Counts, Holder, Known, Surroundings};
 use super::reading::{References, Said, mentioned};
-use super::rows::{Fault, Record, Rows, aligned};
+use super::rows::{Fault, Place};
 use super::{KeyField, Mode, Settings};
 use crate::store::bulk::Changes;
 use crate::store::operation::{self, Failure};
@@ -16,15 +17,11 @@ use stoa_contracts::user::FindUsers;
 use stoa_eventlog::jobs::{JobKind, Next, Step, StepError};
 use stoa_kernel::{DbError, Problem, Rights, Scope};
 
-/// The rows of a step.
-const ROWS: usize = 500;
 /// When a constraint refuses a batch, because somebody else was quicker, smaller ones are tried: of one row it is known
 /// which is at fault.
 const SIZES: [usize; 3] = [ROWS, 25, 1];
-/// How many chunks are read at first: 500 rows of 250 bytes.
+/// How many chunks are read at a time: 500 rows of 500 bytes.
 const CHUNKS: i64 = 2;
-/// The most errors that are kept of an operation; later ones are only counted.
-pub(crate) const MAX_KEPT: i64 = 100_000;
 
 /// The job.
 pub(crate) enum Import {}
@@ -41,8 +38,12 @@ impl JobKind for Import {
 pub(crate) struct State {
     /// Bytes of text that are done; 0 before the first step.
     at: u64,
+    /// What stands there, which may be the inside of a row that is too long.
+    place: Place,
     /// Rows that are done.
     rows: i64,
+    /// Bytes of the errors that are kept.
+    kept: i64,
     #[serde(flatten)]
     result: ImportResult,
 }
@@ -58,26 +59,13 @@ pub(crate) struct ImportResult {
     dry_run: bool,
 }
 
-/// A row of the file.
-struct FileRow {
-    /// Bytes from the step's beginning to the row's end.
-    end: u64,
-    cells: Result<Vec<String>, Fault>,
-    /// The cells of a row that has too few or too many, for the error file.
-    ragged: Option<Vec<String>>,
-}
-
-/// Some rows, and whether the file ends with them.
-struct Piece {
-    rows: Vec<FileRow>,
-    last: bool,
-}
-
 /// Runs a step.
 pub(crate) async fn run(app: App, mut step: Step<Import>) -> Result<Next, StepError> {
     let holder = holder(&app, &step.input, &step.scope).await?;
+    // Here as well as at the end of a step: its process may die between the commit and the verdict.
+    give_up(&step.input, &step.state.result)?;
     let at = step.state.at.max(step.input.start);
-    let piece = read(&app, &mut step.scope, &step.input, at).await?;
+    let piece = read(&app, &mut step, at).await?;
     let targets = step.input.targets();
     let references = resolve(&app, &mut step.scope, &step.input, &targets, &piece.rows).await?;
     for size in SIZES {
@@ -85,6 +73,7 @@ pub(crate) async fn run(app: App, mut step: Step<Import>) -> Result<Next, StepEr
         let last = piece.last && rows.len() == piece.rows.len();
         let batch = Portion {
             rows,
+            piece: &piece,
             last,
             at,
             targets: &targets,
@@ -122,52 +111,34 @@ async fn holder(app: &App, settings: &Settings, scope: &Scope) -> Result<Holder,
     Ok(Holder { create, update })
 }
 
-/// Reads rows from a position on: enough chunks for a step, and more for a long row.
-async fn read(app: &App, scope: &mut Scope, settings: &Settings, at: u64) -> Result<Piece, StepError> {
+/// Reads rows from where the import stands: enough chunks for a step, of which only the rows are kept.
+async fn read(app: &App, step: &mut Step<Import>, at: u64) -> Result<Piece, StepError> {
+    let settings = &step.input;
     let chunk = CHUNK as u64;
-    let (first, skip) = (at / chunk, usize::try_from(at % chunk).unwrap_or(0));
-    let mut count = CHUNKS;
+    let (mut n, mut skip) = (at / chunk, usize::try_from(at % chunk).unwrap_or(0));
+    let mut taking = Taking::new(settings.format, &settings.columns, step.state.place);
     loop {
-        let mut tx = app.db.begin(scope);
-        import::find_chunks(
-            &mut tx,
-            settings.upload,
-            i32::try_from(first).unwrap_or(i32::MAX),
-            count,
-        );
+        let mut tx = app.db.begin(&mut step.scope);
+        let first = i32::try_from(n).unwrap_or(i32::MAX);
+        import::find_chunks(&mut tx, settings.upload, first, CHUNKS);
         let rows = tx.commit().await?;
-        let text = import::joined(rows.first().map_or(&[], |r| r))?;
-        if text.is_empty() && at < settings.bytes {
-            return Err(gone().into());
+        let chunks = rows.first().map_or(&[][..], |rows| rows);
+        if chunks.is_empty() {
+            if n * chunk < settings.bytes {
+                return Err(gone().into());
+            }
+            taking.push(&[], true);
+            return Ok(taking.piece());
         }
-        let ends = first * chunk + text.len() as u64 >= settings.bytes;
-        let piece = rows_of(settings, text.get(skip..).unwrap_or_default(), ends);
-        if !piece.rows.is_empty() || piece.last {
-            return Ok(piece);
+        for row in chunks {
+            n += 1;
+            let text = import::chunk(row)?.get(skip..).unwrap_or_default();
+            skip = 0;
+            if taking.push(text, n * chunk >= settings.bytes) {
+                return Ok(taking.piece());
+            }
         }
-        count *= 2;
     }
-}
-
-fn rows_of(settings: &Settings, text: &[u8], ends: bool) -> Piece {
-    let mut reader = Rows::new(settings.format);
-    let (mut rest, mut rows) = (text, Vec::with_capacity(ROWS));
-    while rows.len() < ROWS {
-        let Some(record) = reader.next(&mut rest, ends) else {
-            return Piece { rows, last: ends };
-        };
-        let ragged = match &record {
-            Record::Cells(cells) if cells.len() != settings.columns.len() => Some(cells.clone()),
-            _ => None,
-        };
-        rows.push(FileRow {
-            end: (text.len() - rest.len()) as u64,
-            cells: aligned(record, &settings.columns),
-            ragged,
-        });
-    }
-    // Whether something follows, the next step sees.
-    Piece { rows, last: false }
 }
 
 fn gone() -> Problem {
@@ -241,6 +212,7 @@ impl From<Stopped> for StepError {
 #[derive(Clone)]
 struct Portion<'a> {
     rows: &'a [FileRow],
+    piece: &'a Piece,
     last: bool,
     at: u64,
     targets: &'a [Option<Target>],
@@ -286,10 +258,7 @@ impl Portion<'_> {
         if !settings.dry_run {
             bulk::write(&mut tx, &app.clock, &changes, &fields)?;
         }
-        let kept = usize::try_from(MAX_KEPT - state.result.failed)
-            .unwrap_or(0)
-            .min(failures.len());
-        let (kept, _) = failures.split_at(kept);
+        let kept = operation::to_keep(&failures, state.result.failed, &mut state.kept);
         operation::add_errors(&mut tx, step.id, kept, app.clock.now())?;
         state.advance(self, counts, failures.len() as i64, settings.dry_run);
         if self.last {
@@ -303,12 +272,9 @@ impl Portion<'_> {
         if self.last {
             return Ok(Next::Finished);
         }
-        match settings.max_errors {
-            Some(most) if state.result.failed > i64::from(most) => {
-                Err(Stopped::Other(StepError::Fail(too_many(most, &state.result))))
-            }
-            _ => Ok(Next::Again),
-        }
+        give_up(settings, &state.result)
+            .map(|()| Next::Again)
+            .map_err(|problem| Stopped::Other(StepError::Fail(problem)))
     }
 
     /// The keys, e-mail addresses and external keys that the rows name.
@@ -357,7 +323,11 @@ impl Portion<'_> {
 
 impl State {
     fn advance(&mut self, portion: &Portion<'_>, counts: Counts, failed: i64, dry_run: bool) {
-        self.at = portion.at + portion.rows.last().map_or(0, |row| row.end);
+        let (taken, place) = match portion.rows.last() {
+            Some(row) => (row.end, Place::Row),
+            None => (portion.piece.taken, portion.piece.place),
+        };
+        (self.at, self.place) = (portion.at + taken, place);
         self.rows += portion.rows.len() as i64;
         let result = &mut self.result;
         result.created += counts.created;
@@ -365,6 +335,14 @@ impl State {
         result.unchanged += counts.unchanged;
         result.failed += failed;
         result.dry_run = dry_run;
+    }
+}
+
+/// An import with more errors than it may have is over.
+fn give_up(settings: &Settings, result: &ImportResult) -> Result<(), Problem> {
+    match settings.max_errors {
+        Some(most) if result.failed > i64::from(most) => Err(too_many(most, result)),
+        _ => Ok(()),
     }
 }
 

@@ -74,7 +74,7 @@ pub struct Upload {
     pub rows: u64,
     /// Its columns, in order; repeated and missing names are numbered.
     pub columns: Vec<String>,
-    /// The first rows, at most 20, as they will be read.
+    /// The first rows, at most 20, as they will be read; cells are cut to 200 characters.
     pub preview: Vec<Vec<String>>,
     /// What each column most likely is, as `start` takes it.
     pub mapping: Vec<ColumnMapping>,
@@ -121,7 +121,7 @@ pub struct OperationError {
     pub customer_id: Option<CustomerId>,
     /// What was wrong.
     pub faults: Vec<Fault>,
-    /// The row's cells as they were in the file.
+    /// The row's cells as they were in the file, cut to 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cells: Option<Vec<String>>,
 }

@@ -74,14 +74,14 @@ pub(crate) fn lock_by_id(tx: &mut TenantTx<'_>, ids: &[CustomerId]) {
     tx.defer(lock("select unnest($1::uuid[])"), params![ids]);
 }
 
-/// Reads and locks the live customers with the ids that `found` yields; see [`seek`].
+/// Reads and locks the live customers with the ids that `found` yields; see [`seek`]. Both bounds are the id, so that
+/// no other row is locked: of `id = key` the planner would know that it needs no order, and forget the index.
 fn lock(found: &str) -> String {
     let columns = super::COLUMNS;
     format!(
         "with found(key) as materialized ({found})
          select {columns} from found cross join lateral (select {columns} from customer.customer
-           where archived_at is null and id >= found.key order by id limit 1 for update) c
-         where id = found.key"
+           where archived_at is null and id >= found.key and id <= found.key order by id limit 1 for update) c"
     )
 }
 

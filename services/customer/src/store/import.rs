@@ -100,44 +100,83 @@ pub(crate) fn find_chunks(tx: &mut TenantTx<'_>, upload: UploadId, from: i32, co
     );
 }
 
-/// The pieces in a statement's rows, joined.
-pub(crate) fn joined(rows: &[Row]) -> Result<Vec<u8>, DbError> {
-    let mut text = Vec::new();
-    for row in rows {
-        text.extend_from_slice(row.try_get(0)?);
-    }
-    Ok(text)
+/// The piece in a row of [`find_chunks`].
+pub(crate) fn chunk(row: &Row) -> Result<&[u8], DbError> {
+    Ok(row.try_get(0)?)
 }
 
-/// Forgets some of what is old, whatever the tenant: files that never arrived whole and began before `broken_off`, and
-/// files and errors from before `expired`. One row with how many went for each kind.
-pub(crate) fn sweep(tx: &mut SystemTx<'_>, broken_off: Timestamp, expired: Timestamp) {
+/// What is old.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Old {
+    /// A file that began to arrive before, and has not arrived whole.
+    pub(crate) broken_off: Timestamp,
+    /// A file or an error from before.
+    pub(crate) expired: Timestamp,
+}
+
+/// Forgets some of one kind of what is old, whatever the tenant: one row for [`swept`].
+pub(crate) type Sweep = fn(&mut SystemTx<'_>, Old);
+
+/// The kinds, and what each is called. A statement has seconds, so each deletes no more than it can in that time.
+pub(crate) const SWEEPS: [(&str, Sweep); 3] = [
+    ("pieces of files", sweep_chunks),
+    ("files", sweep_uploads),
+    ("errors", sweep_errors),
+];
+
+macro_rules! old_uploads {
+    () => {
+        "with old as materialized (select tenant_id, id from customer.upload
+           where created_at < $1 and (about is null or created_at < $2) order by created_at limit 20)"
+    };
+}
+
+/// A piece has 128 KiB.
+fn sweep_chunks(tx: &mut SystemTx<'_>, old: Old) {
     tx.defer(
-        "with old as (select tenant_id, id from customer.upload
-             where created_at < $1 and (about is null or created_at < $2) order by created_at limit 20),
-           chunks as (delete from customer.upload_chunk c using old
-             where c.tenant_id = old.tenant_id and c.upload = old.id),
-           gone as (delete from customer.upload u using old
-             where u.tenant_id = old.tenant_id and u.id = old.id returning 1)
-         select count(*) from gone",
-        params![broken_off, expired],
+        concat!(
+            old_uploads!(),
+            ", pieces as materialized (select c.tenant_id, c.upload, c.n from old cross join lateral (
+                 select tenant_id, upload, n from customer.upload_chunk
+                 where tenant_id = old.tenant_id and upload = old.id order by n limit 500) c
+               limit 500),
+             gone as (delete from customer.upload_chunk c using pieces
+               where c.tenant_id = pieces.tenant_id and c.upload = pieces.upload and c.n = pieces.n returning 1)
+             select count(*) from gone"
+        ),
+        params![old.broken_off, old.expired],
     );
+}
+
+/// Files whose pieces are gone.
+fn sweep_uploads(tx: &mut SystemTx<'_>, old: Old) {
+    tx.defer(
+        concat!(
+            old_uploads!(),
+            ", gone as (delete from customer.upload u using old
+               where u.tenant_id = old.tenant_id and u.id = old.id and not exists (
+                 select from customer.upload_chunk c where c.tenant_id = u.tenant_id and c.upload = u.id)
+               returning 1)
+             select count(*) from gone"
+        ),
+        params![old.broken_off, old.expired],
+    );
+}
+
+fn sweep_errors(tx: &mut SystemTx<'_>, old: Old) {
     tx.defer(
         "with old as (select tenant_id, operation, position from customer.operation_error
-             where created_at < $1 order by created_at limit 5000),
+             where created_at < $1 order by created_at limit 1000),
            gone as (delete from customer.operation_error e using old
              where e.tenant_id = old.tenant_id and e.operation = old.operation and e.position = old.position
              returning 1)
          select count(*) from gone",
-        params![expired],
+        params![old.expired],
     );
 }
 
-/// How many went, of all kinds.
+/// How many went.
 pub(crate) fn swept(rows: &[Vec<Row>]) -> Result<i64, DbError> {
-    let mut gone = 0;
-    for row in rows.iter().flatten() {
-        gone += row.try_get::<_, i64>(0)?;
-    }
-    Ok(gone)
+    let row = rows.first().and_then(|rows| rows.first());
+    Ok(row.ok_or_else(super::missing_result)?.try_get(0)?)
 }

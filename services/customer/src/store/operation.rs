@@ -11,10 +11,32 @@ use stoa_kernel::{DbError, TenantTx, params};
 use stoa_types::{CustomerId, OperationId};
 use uuid::Uuid;
 
-/// Rows for [`errors`]. Lists break ties by `id`; within an operation the position has none.
-pub(crate) const ERRORS: &str = "select position, customer_id, faults, cells
-    from (select operation, operation as id, position, customer_id, faults, cells from customer.operation_error) e
-    where true";
+/// The most failures that are kept of an operation, and the bytes of their texts; later ones are only counted.
+pub(crate) const MAX_KEPT: i64 = 100_000;
+const MAX_KEPT_BYTES: i64 = 64 << 20;
+
+/// Lists break ties by `id`; within an operation the position has none.
+macro_rules! errors {
+    ($cells:literal) => {
+        concat!(
+            "select position, customer_id, faults, ",
+            $cells,
+            " from (select operation, operation as id, position, customer_id, faults, cells
+                from customer.operation_error) e
+              where true"
+        )
+    };
+}
+
+/// Rows for [`errors`].
+pub(crate) const WHOLE_ERRORS: &str = errors!("cells");
+
+/// Rows for [`errors`] with cells that are cut as [`shown`](crate::import::rows::shown) cuts them: as they are, a page
+/// could have 100 MiB.
+pub(crate) const ERRORS: &str = errors!(
+    "(select array_agg(case when char_length(cell) > 200 then left(cell, 199) || '…' else cell end order by n)
+      from unnest(cells) with ordinality c (cell, n))"
+);
 
 /// What errors can be sorted by.
 pub(crate) const ERROR_SORT: &[SortKey] = &[SortKey {
@@ -30,6 +52,28 @@ pub(crate) struct Failure {
     pub(crate) customer_id: Option<CustomerId>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) cells: Option<Vec<String>>,
+}
+
+impl Failure {
+    /// The size of its texts.
+    fn bytes(&self) -> i64 {
+        let cells = self.cells.iter().flatten().map(String::len);
+        let faults = self.faults.iter();
+        let faults = faults.map(|f| f.column.as_ref().map_or(0, String::len) + f.rule.len() + f.detail.len());
+        i64::try_from(cells.chain(faults).sum::<usize>()).unwrap_or(i64::MAX)
+    }
+}
+
+/// The failures of a batch that are kept when `failed` have failed before, of which `bytes` are kept; adds to these.
+pub(crate) fn to_keep<'f>(failures: &'f [Failure], failed: i64, bytes: &mut i64) -> &'f [Failure] {
+    let room = usize::try_from(MAX_KEPT - failed).unwrap_or(0);
+    let fits = |failure: &&Failure| {
+        let fits = *bytes < MAX_KEPT_BYTES;
+        *bytes = bytes.saturating_add(if fits { failure.bytes() } else { 0 });
+        fits
+    };
+    let kept = failures.iter().take(room).take_while(fits).count();
+    failures.split_at(kept).0
 }
 
 /// Keeps the failures of a batch.
@@ -71,4 +115,32 @@ fn read_error(row: &Row) -> Result<OperationError, DbError> {
         faults,
         cells: row.try_get(3)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // covers: CRM-09
+    #[test]
+    fn the_errors_that_are_kept_are_bounded_in_number_and_in_bytes() {
+        let failure = |size: usize| Failure {
+            position: 2,
+            customer_id: None,
+            faults: vec![Fault::of_row("x", "y")],
+            cells: Some(vec!["c".repeat(size)]),
+        };
+        let small = vec![failure(8); 10];
+        let mut bytes = 0;
+        assert_eq!(to_keep(&small, 0, &mut bytes).len(), 10);
+        assert_eq!(bytes, 100);
+        assert_eq!(to_keep(&small, MAX_KEPT - 3, &mut bytes).len(), 3);
+        assert_eq!(to_keep(&small, MAX_KEPT + 3, &mut bytes).len(), 0);
+        let (large, mut bytes, mut kept) = (vec![failure(1 << 20); 10], 0, 0);
+        for batch in 0..20 {
+            kept += to_keep(&large, batch * 10, &mut bytes).len();
+        }
+        assert_eq!(kept, 64, "a mebibyte each");
+        assert_eq!(to_keep(&small, 200, &mut bytes).len(), 0);
+    }
 }

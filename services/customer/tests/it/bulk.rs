@@ -152,9 +152,61 @@ async fn what_a_bulk_update_says_is_checked() {
         refused.problem(422, "request.invalid");
         assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{body}");
     }
+    // Each is as large as it may be, or larger: a job's input has at most 256 KiB.
+    let ids = |n: usize| (0..n).map(|_| CustomerId::new()).collect::<Vec<_>>();
+    let values = |n: usize| (0..n).map(|v| format!("{v:0>500}")).collect::<Vec<_>>();
+    let one = |n: usize| json!({ "field": "name", "op": "in", "value": values(n) });
+    for (body, pointer) in [
+        (json!({ "ids": ids(5_001), "change": tag }), "/ids"),
+        (
+            json!({ "where": { "any": [one(100), one(100), one(100)] }, "change": tag }),
+            "/where",
+        ),
+        (
+            json!({ "ids": [id], "change": { "custom": { "note": "x".repeat(48 << 10) } } }),
+            "/change",
+        ),
+    ] {
+        let refused = user.post("/api/customers/bulk", body).await;
+        refused.problem(422, "request.invalid");
+        let error = &refused.body["errors"][0];
+        assert_eq!(
+            (&error["pointer"], &error["rule"]),
+            (&json!(pointer), &json!("length"))
+        );
+    }
+    let most = json!({ "ids": ids(5_000), "change": tag });
+    user.post("/api/customers/bulk", most).await.expect(202);
     let reader = house.user(tenant, "reader", &[]);
     reader
         .post("/api/customers/bulk", json!({ "ids": [id], "change": tag }))
         .await
         .problem(403, "auth.forbidden");
+}
+
+// covers: CRM-09
+#[tokio::test]
+async fn customers_that_nobody_named_are_not_locked() {
+    let house = house().await;
+    let mut ids = [CustomerId::new(), CustomerId::new()];
+    ids.sort_unstable();
+    let [nobody, neighbour] = ids;
+    let tenant = house.tenant(&[]);
+    let insert = "insert into customer.customer (tenant_id, id, name, name_key, status, revenue_minor, branch_id, owner_id,
+          version, created_at, created_by, updated_at, updated_by)
+        values ($1, $2, 'Neighbour', 'neighbour', 'lead', 0, $3, $3, 1, now(), 'x', now(), 'x')";
+    let nil = uuid::Uuid::nil();
+    house
+        .admin
+        .execute(insert, &[&tenant.uuid(), &neighbour.uuid(), &nil])
+        .await
+        .unwrap();
+    // Somebody else holds the customer that comes next after the one that is not there.
+    house.admin.batch_execute("begin").await.unwrap();
+    let lock = "select 1 from customer.customer where id = $1 for update";
+    house.admin.query_one(lock, &[&neighbour.uuid()]).await.unwrap();
+    let user = house.user(tenant, "all", &[BranchId::new()]);
+    let done = bulk(user, json!({ "ids": [nobody], "change": { "addTags": ["x"] } })).await;
+    assert_eq!(counts(&done), [0, 0, 1]);
+    house.admin.batch_execute("rollback").await.unwrap();
 }

@@ -24,6 +24,8 @@ async fn files_that_cannot_be_read_say_why_and_leave_nothing() {
         (Vec::new(), "empty"),
         (b"name,email\n".to_vec(), "no_rows"),
         (b"name\nA\0B\n".to_vec(), "nul"),
+        (b"name,\x07\nA,1\n".to_vec(), "header"),
+        (format!("name,{}\nA,1\n", "x".repeat(201)).into_bytes(), "header"),
         (bomb, "ratio"),
         (zeros, "nul"),
         ("näme\nA\n".bytes().chain([0xff, b'\n']).collect(), "encoding"),
@@ -235,4 +237,83 @@ async fn a_repeated_upload_is_one_upload() {
         .await;
     assert_eq!((once.status, &once.body["id"]), (202, &twice.body["id"]));
     assert_ne!(once.body["id"], Value::Null);
+}
+
+// covers: CRM-09
+#[tokio::test]
+async fn a_stray_quote_in_a_large_file_is_one_error() {
+    let house = house().await;
+    let user = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
+    let lines = "Customer, with a comma\n".repeat((30 << 20) / 23);
+    let (upload, done) = import(user, format!("name,note\nGood,\nStray,\"{lines}"), json!({})).await;
+    assert_eq!(
+        (
+            &done["result"]["created"],
+            &done["result"]["failed"],
+            &done["done"]
+        ),
+        (&json!(1), &json!(1), &json!(2)),
+        "{done}"
+    );
+    let errors = user
+        .get(&format!("/api/customers/imports/{}/errors", upload.id()))
+        .await;
+    let error = &errors.body["items"][0];
+    assert_eq!(error["row"], 3);
+    let detail = error["faults"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("perhaps a quote is not closed"), "{detail}");
+}
+
+// covers: CRM-09
+#[tokio::test]
+async fn what_is_shown_of_cells_is_short_and_the_error_file_has_them_whole() {
+    let house = house().await;
+    let user = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
+    let (long, short) = ("ü".repeat(9_000), "ü".repeat(200));
+    let cut = format!("{}…", "ü".repeat(199));
+    let file = format!("name,employees,note\nBad,{long},{short}\n");
+    let (upload, done) = import(
+        user,
+        file,
+        json!({ "mapping": [
+        { "column": "name", "field": "name" }, { "column": "employees", "field": "employees" }
+    ] }),
+    )
+    .await;
+    assert_eq!(done["result"]["failed"], 1, "{done}");
+    assert_eq!(upload.body["preview"][0], json!(["Bad", cut, short]));
+    let path = format!("/api/customers/imports/{}", upload.id());
+    let operation = format!("/api/customers/operations/{}", done["id"].as_str().unwrap());
+    for path in [format!("{path}/errors"), format!("{operation}/errors")] {
+        let errors = user.get(&path).await.expect(200);
+        let error = &errors.body["items"][0];
+        assert_eq!(error["cells"], json!(["Bad", cut, short]));
+        let detail = error["faults"][0]["detail"].as_str().unwrap();
+        assert!(detail.contains(&cut) && detail.chars().count() < 300, "{detail}");
+    }
+    let csv = user.get(&format!("{path}/errors.csv")).await.expect(200);
+    assert!(
+        csv.text.contains(&format!("Bad,{long},{short},2,")),
+        "{}",
+        csv.text
+    );
+}
+
+// covers: CRM-09
+#[tokio::test]
+async fn names_that_cannot_be_kept_are_told() {
+    let house = house().await;
+    let user = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
+    let lines = "{\"name\":\"One\"}\n{\"name\":\"Two\",\"a\\u0000b\":{\"c\":1}}\n{\"name\":\"Three\"}\n";
+    let (upload, done) = import(user, lines, json!({})).await;
+    assert_eq!(
+        (&done["result"]["created"], &done["result"]["failed"]),
+        (&json!(2), &json!(1)),
+        "{done}"
+    );
+    let errors = user
+        .get(&format!("/api/customers/imports/{}/errors", upload.id()))
+        .await;
+    let fault = &errors.body["items"][0]["faults"][0];
+    assert_eq!((&fault["rule"], &fault["column"]), (&json!("name"), &Value::Null));
 }

@@ -90,7 +90,7 @@ pub(super) const CODES: &[Entry] = codes! {
         "The user holds the role already."
         => "Delete that assignment first to change its period.";
     "iam.exceeds_own_rights" 403 "Forbidden":
-        "The role gives more than the caller holds, or denies something, and the caller does not hold iam:write."
+        "The role or the user has more than the caller holds on the same rows and for as long, or the role denies something, and the caller does not hold iam:write."
         => "Choose another role, or ask somebody who holds iam:write.";
     "iam.incomplete_evaluation" 400 "The request cannot be read":
         "An evaluation lacks its subject, action or resource, and the request gives no default for it."
@@ -137,6 +137,9 @@ pub(super) const CODES: &[Entry] = codes! {
     "identity.tenant_required" 400 "The request cannot be read":
         "An account is made in a tenant, and the call names none."
         => "Make the call in a tenant's scope.";
+    "identity.too_many_checks" 429 "Too many tries":
+        "Many addresses that the caller tried for users are somebody else's."
+        => "Wait as long as the detail says, then use an address that is the user's own.";
     "mesh.bad_call" 400 "The request cannot be read":
         "A service sent another one a call that it does not understand."
         => "Check that all processes run neighbouring releases.";
@@ -248,6 +251,9 @@ pub(super) const CODES: &[Entry] = codes! {
     "teams.not_archived" 409 "Conflict":
         "The team is not archived, so there is nothing to restore."
         => "Read it again; somebody may have restored it already.";
+    "teams.widens_own_view" 403 "Forbidden":
+        "Being in the team, or joining it, the caller would see more rows by the change, and does not hold iam:write."
+        => "Ask somebody who holds iam:write.";
     "users.archived" 409 "Conflict":
         "The user is archived, so it cannot be changed."
         => "Restore it first.";

@@ -24,7 +24,6 @@ use stoa_kernel::http::EDGE_HEADERS;
 use stoa_kernel::request::Identity;
 use stoa_kernel::{Mesh, Problem, SystemScope};
 use tower::Service;
-use uuid::Uuid;
 
 /// Asks the access service what a foreign server is told of a caller.
 pub(crate) const DESCRIBE: SystemScope = SystemScope::named("gateway.describe");
@@ -63,7 +62,29 @@ pub(super) struct Foreign {
     mesh: Mesh,
     private_upstreams: bool,
     /// By caller and the revisions of policy and grants: an entry is never out of date.
-    described: Cache<(Identity, i64, i64), Arc<SubjectDescription>>,
+    described: Cache<(Identity, i64, i64), Arc<Introduction>>,
+}
+
+/// What a foreign server is told of a caller, ready to be sent.
+struct Introduction(Vec<(HeaderName, HeaderValue)>);
+
+impl Introduction {
+    fn of(identity: Identity, description: &SubjectDescription) -> Self {
+        let mut headers = Vec::with_capacity(5);
+        let mut set = |name: &'static str, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.push((HeaderName::from_static(name), value));
+            }
+        };
+        set("x-user-id", &identity.user.to_string());
+        set("x-tenant-id", &identity.tenant.to_string());
+        set("x-roles", &description.roles.join(","));
+        set("x-data-scope", &description.data_scope);
+        if let Some(branch) = description.branch_id {
+            set("x-branch-id", &branch.to_string());
+        }
+        Self(headers)
+    }
 }
 
 /// What travels with a forwarded request.
@@ -112,13 +133,13 @@ impl Foreign {
             ));
         }
         let host = request.headers().get(header::HOST).cloned();
-        let description = self.describe(travel).await?;
+        let introduction = self.describe(travel).await?;
         let headers = request.headers_mut();
         strip_request(headers);
         if let Some(host) = host {
             headers.insert(HeaderName::from_static("x-forwarded-host"), host);
         }
-        introduce(headers, travel, &description);
+        introduce(headers, travel, &introduction);
         let target = request
             .uri()
             .path_and_query()
@@ -140,7 +161,7 @@ impl Foreign {
         Ok(response)
     }
 
-    async fn describe(&self, travel: &Travel<'_>) -> Result<Arc<SubjectDescription>, Refusal> {
+    async fn describe(&self, travel: &Travel<'_>) -> Result<Arc<Introduction>, Refusal> {
         let Travel { identity, caller, .. } = travel;
         let key = (*identity, caller.policy().revision(), caller.subject().revision());
         if let Some(known) = self.described.get(&key) {
@@ -153,9 +174,9 @@ impl Foreign {
             .call(&mut scope, call)
             .await
             .map_err(|error| Refusal::new("caller.not_described", error.into()))?;
-        let description = Arc::new(description);
-        self.described.insert(key, description.clone());
-        Ok(description)
+        let introduction = Arc::new(Introduction::of(*identity, &description));
+        self.described.insert(key, introduction.clone());
+        Ok(introduction)
     }
 }
 
@@ -179,15 +200,27 @@ fn strip_request(headers: &mut HeaderMap) {
     }
     // The client library writes Host from the URL.
     headers.remove(header::HOST);
-    // CGI-style servers read X_User_ID as X-User-ID.
     let spoofed: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| EDGE_HEADERS.contains(&name.as_str().replace('_', "-").as_str()))
+        .filter(|name| is_edge_header(name))
         .cloned()
         .collect();
     for name in spoofed {
         headers.remove(name);
     }
+}
+
+/// CGI-style servers read X_User_ID as X-User-ID.
+fn is_edge_header(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with('x')
+        && EDGE_HEADERS.iter().any(|edge| {
+            edge.len() == name.len()
+                && edge
+                    .bytes()
+                    .zip(name.bytes())
+                    .all(|(e, n)| e == n || (e == b'-' && n == b'_'))
+        })
 }
 
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
@@ -212,36 +245,18 @@ fn strip_response(headers: &mut HeaderMap) {
     headers.remove("clear-site-data");
 }
 
-fn introduce(headers: &mut HeaderMap, travel: &Travel<'_>, description: &SubjectDescription) {
-    let mut set = |name: &'static str, value: &str| {
+fn introduce(headers: &mut HeaderMap, travel: &Travel<'_>, introduction: &Introduction) {
+    for (name, value) in &introduction.0 {
+        headers.insert(name, value.clone());
+    }
+    for (name, value) in [
+        ("x-request-id", travel.request_id),
+        ("traceparent", travel.traceparent),
+    ] {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);
         }
-    };
-    let mut buffer = Uuid::encode_buffer();
-    set(
-        "x-user-id",
-        travel.identity.user.uuid().hyphenated().encode_lower(&mut buffer),
-    );
-    set(
-        "x-tenant-id",
-        travel
-            .identity
-            .tenant
-            .uuid()
-            .hyphenated()
-            .encode_lower(&mut buffer),
-    );
-    set("x-roles", &description.roles.join(","));
-    set("x-data-scope", &description.data_scope);
-    if let Some(branch) = description.branch_id {
-        set(
-            "x-branch-id",
-            branch.uuid().hyphenated().encode_lower(&mut buffer),
-        );
     }
-    set("x-request-id", travel.request_id);
-    set("traceparent", travel.traceparent);
 }
 
 fn failed(origin: &str, error: &hyper_util::client::legacy::Error) -> Refusal {

@@ -85,10 +85,11 @@ pub(crate) fn follow(known: Option<&Known>, card: &UserCard, invite: bool) -> Op
     if waits && (late_invitation || changes || known.is_archived) {
         mails.push(Kind::Invitation);
     }
-    if changes && (!known.has_password || card.archived) {
-        // Nobody has signed in with the old address, or nobody may.
+    if changes && !known.has_password {
+        // Nobody has signed in with the old address.
         account.email.clone_from(&card.email);
-    } else if changes {
+    } else if changes && !card.archived {
+        // Who is archived is asked to confirm it once they are back.
         account.pending_email = Some(card.email.clone());
         if known.pending_email.as_deref() != Some(card.email.as_str()) {
             account.former_email = Some(known.email.clone());
@@ -201,11 +202,25 @@ mod tests {
     }
 
     #[test]
-    fn archived_users_get_no_mail_and_leave_their_address() {
+    fn archived_users_get_no_mail_and_confirm_nothing() {
         let mut gone = card("new@example.com", 4);
         gone.archived = true;
         let plan = follow(Some(&known()), &gone, false).unwrap();
         assert!(plan.account.is_archived && plan.mails.is_empty() && !plan.takes_email);
+        // Being archived for a while confirms no address.
+        assert_eq!(
+            (plan.account.email.as_str(), plan.account.pending_email),
+            ("ada@example.com", None)
+        );
+        let gone = Known {
+            is_archived: true,
+            user_version: 4,
+            ..known()
+        };
+        let back = follow(Some(&gone), &card("new@example.com", 5), false).unwrap();
+        assert_eq!(back.account.email, "ada@example.com");
+        assert_eq!(back.account.pending_email.as_deref(), Some("new@example.com"));
+        assert_eq!(back.mails, [Kind::Verification, Kind::EmailChange]);
         let archived = Known {
             is_archived: true,
             ..known()

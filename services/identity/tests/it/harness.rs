@@ -2,6 +2,7 @@
 
 use crate::browser::Browser;
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Request, StatusCode};
@@ -11,13 +12,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 use stoa_contracts::access::{DescribeSubject, SubjectDescription};
 use stoa_contracts::identity::CreateUser;
+use stoa_kernel::allowed::SignedIn;
 use stoa_kernel::config::Config;
 use stoa_kernel::mesh::Calls;
-use stoa_kernel::request::Identity;
-use stoa_kernel::{Clock, Mesh, Problem, SystemScope};
+use stoa_kernel::request::{Identity, RequestContext};
+use stoa_kernel::{Clock, Mesh, Problem, Scope, SystemScope};
 use stoa_testkit::postgres::TestDatabase;
 use stoa_testkit::service::{self, Policies, Process, Setup, until};
 use stoa_types::{TenantId, UserId};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
@@ -152,6 +155,26 @@ impl Fixture {
             headers: answer.headers,
             text: answer.text,
         }
+    }
+
+    /// The scope of a request of a user of the tenant.
+    pub(crate) async fn scope_of(&self, user: UserId) -> Scope {
+        let identity = Identity {
+            tenant: self.tenant,
+            user,
+        };
+        let context = RequestContext::new(
+            Some(identity),
+            self.process.context.decisions.clone(),
+            Instant::now() + BUDGET,
+            stoa_types::new_id(),
+            "0".repeat(32).into(),
+            None,
+        );
+        let request = Request::builder().extension(context).body(()).unwrap();
+        let (mut parts, ()) = request.into_parts();
+        let signed_in = SignedIn::from_request_parts(&mut parts, &()).await;
+        signed_in.unwrap().scope
     }
 
     /// One round of the service's maintenance.

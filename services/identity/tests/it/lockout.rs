@@ -73,6 +73,55 @@ async fn a_block_doubles_says_how_long_and_ends_with_success() {
     );
 }
 
+/// A reset that commits between the check of the password and the session: the row of the account is locked in between.
+// covers: ID-05
+#[tokio::test]
+async fn a_sign_in_with_the_old_password_does_not_outlive_a_reset() {
+    let fixture = start().await;
+    let (reset, watcher) = (fixture.admin().await, fixture.admin().await);
+    // The second round has a session to renew.
+    let mut browser = Browser::default();
+    for round in 0..2 {
+        let page = browser
+            .get(&fixture, &authorization(&[("prompt", "login")]))
+            .await;
+        let path = page.location()[url::Position::BeforePath..].to_owned();
+        let page = browser.get(&fixture, &path).await;
+        let (csrf, request) = (page.hidden("csrf"), page.hidden("request"));
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("request", &request),
+            ("email", EMAIL),
+            ("password", PASSWORD),
+        ];
+        let change = "begin; update identity.account set password_hash = reverse(password_hash)";
+        reset.batch_execute(change).await.unwrap();
+        let release = async {
+            until("the account's row is waited for", async || {
+                let sql = "select count(*) from pg_stat_activity
+                           where datname = current_database() and wait_event_type = 'Lock'";
+                watcher.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0
+            })
+            .await;
+            reset.batch_execute("commit").await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(browser.post(&fixture, "/login", &fields), release);
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "round {round}");
+        let sql = "select count(*) from identity.session where auth_time > created_at or $1 = 0";
+        let started: i64 = watcher.query_one(sql, &[&round]).await.unwrap().get(0);
+        assert_eq!(started, 0, "no session was started or renewed");
+        reset
+            .batch_execute("update identity.account set password_hash = reverse(password_hash)")
+            .await
+            .unwrap();
+        fixture.clock.advance(SignedDuration::from_secs(1));
+        if round == 0 {
+            browser.sign_in(&fixture).await;
+            fixture.clock.advance(SignedDuration::from_secs(1));
+        }
+    }
+}
+
 /// The lockout is asked before the password is hashed, and again after. Locks put the block exactly between the two: the
 /// first look waits for a lock of ours, and behind it waits the transaction that blocks, before the second look.
 // covers: ID-05

@@ -33,6 +33,40 @@ async fn an_address_is_available_unless_another_live_account_has_it() {
     assert!(ask(fixture.tenant, EMAIL, None).await.unwrap());
 }
 
+// covers: ID-05, TN-01
+#[tokio::test]
+async fn a_user_finds_out_about_a_few_addresses_only() {
+    let fixture = start().await;
+    fixture.wait_for_policies().await;
+    let (caller, other) = (UserId::new(), UserId::new());
+    let ask = async |user: UserId, email: &str| {
+        let mut scope = fixture.scope_of(user).await;
+        let call = CheckEmail {
+            email: email.to_owned(),
+            user: None,
+        };
+        let answer = fixture.mesh.call(&mut scope, call).await;
+        answer.map(|a| a.available).map_err(stoa_kernel::Problem::from)
+    };
+    // What is free tells of nobody and costs nothing.
+    for n in 0..20 {
+        assert!(ask(caller, &format!("new{n}@example.com")).await.unwrap());
+    }
+    for _ in 0..10 {
+        assert!(!ask(caller, EMAIL).await.unwrap());
+    }
+    for email in [EMAIL, "new@example.com"] {
+        let refused = ask(caller, email).await.unwrap_err();
+        assert_eq!(
+            (refused.status, refused.code.as_ref()),
+            (429, "identity.too_many_checks")
+        );
+    }
+    assert!(!ask(other, EMAIL).await.unwrap(), "somebody else is not blocked");
+    fixture.clock.advance(jiff::SignedDuration::from_secs(31));
+    assert!(ask(caller, "new@example.com").await.unwrap());
+}
+
 // covers: ID-05
 #[tokio::test]
 async fn the_platform_gives_an_account_that_waits_its_first_password_and_no_other() {

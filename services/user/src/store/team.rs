@@ -67,13 +67,13 @@ pub(crate) fn members(tx: &mut TenantTx<'_>, id: TeamId) {
     tx.defer(SQL, params![id.uuid()]);
 }
 
-/// Locks the live teams of a locked user and reads them with their members, in two statements; see [`of_user`].
+/// Locks the teams of a locked user, archived ones too, and reads them with their members, in two statements; see [`of_user`].
 pub(crate) fn lock_of_user(tx: &mut TenantTx<'_>, user: UserId) {
     const TEAMS: &str = concat!(
         "select ",
         columns!(),
-        " from \"user\".team where archived_at is null
-            and id in (select team_id from \"user\".team_member where person_id = $1) order by id for update"
+        " from \"user\".team
+          where id in (select team_id from \"user\".team_member where person_id = $1) order by id for update"
     );
     const MEMBERS: &str = "select team_id, person_id from \"user\".team_member
         where team_id in (select team_id from \"user\".team_member where person_id = $1)";

@@ -7,6 +7,7 @@
     reason = "helpers of tests, not only tests, may fail a test"
 )]
 
+mod acting;
 mod calls;
 mod lists;
 mod myself;

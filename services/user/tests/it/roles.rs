@@ -62,6 +62,46 @@ async fn a_role_is_given_and_taken() {
     admin.get(&roles).await.problem(404, "request.not_found");
 }
 
+/// The access service commits by itself; the key's row comes after, and an interruption may leave it out.
+// covers: CRM-03
+#[tokio::test]
+async fn a_command_whose_first_answer_was_lost_is_answered_as_the_first_time() {
+    let house = house().await;
+    let admin = house.user(house.tenant(&[]), "all", &[]);
+    let path = create(admin, "Alice", "alice@acme.example", json!({}))
+        .await
+        .header("location")
+        .to_owned();
+    let (roles, role) = (format!("{path}/roles"), new_id());
+    let interrupted = async || {
+        let sql = "delete from \"user\".idempotency";
+        house.admin.batch_execute(sql).await.unwrap();
+    };
+    let (body, key) = (json!({ "roleId": role }), [("idempotency-key", "once")]);
+    for _ in 0..2 {
+        admin
+            .send(Method::POST, &roles, &key, Some(body.clone()))
+            .await
+            .expect(201);
+        interrupted().await;
+    }
+    // Somebody else's assignment is not the own command's.
+    let other = house.user(admin.tenant, "all", &[]);
+    other
+        .send(Method::POST, &roles, &key, Some(body))
+        .await
+        .expect(200);
+    let taken = format!("{roles}/{role}");
+    for _ in 0..2 {
+        admin.send(Method::DELETE, &taken, &key, None).await.expect(204);
+        interrupted().await;
+    }
+    admin
+        .send(Method::DELETE, &taken, &[], None)
+        .await
+        .problem(404, "request.not_found");
+}
+
 // covers: CRM-03, AZ-04
 #[tokio::test]
 async fn whoever_lacks_the_right_is_refused() {

@@ -2,12 +2,13 @@
 //! remembers who was given what.
 
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use stoa_contracts::Done;
 use stoa_contracts::access::{
-    GrantRole, HeldRole, HeldRoles, PermissionsOf, RoleGranted, RoleWithdrawn, RolesOf, UserPermissions,
-    WithdrawRole,
+    GrantRole, HeldRole, HeldRoles, MayActFor, PermissionsOf, RoleGranted, RoleWithdrawn, RolesOf,
+    UserPermissions, WithdrawRole,
 };
 use stoa_contracts::identity::{CheckEmail, EmailAvailability};
 use stoa_contracts::user::{ImportUsers, NewUser};
@@ -17,22 +18,49 @@ use stoa_testkit::service::{Answer, House, User};
 use stoa_types::{RoleId, TenantId, UserId};
 use uuid::Uuid;
 
-/// Who holds what, as the access service would know.
-type Held = Arc<Mutex<BTreeSet<(UserId, RoleId)>>>;
+/// Whoever holds this role holds more than everybody who does not.
+pub(crate) const MORE: RoleId = RoleId(Uuid::from_u128(1));
+/// Whoever holds this role is the last administrator.
+pub(crate) const LAST: RoleId = RoleId(Uuid::from_u128(2));
+
+/// Who holds what and was given it by whom, as the access service would know.
+type Held = Arc<Mutex<BTreeMap<(UserId, RoleId), UserId>>>;
 
 pub(crate) async fn house() -> House {
     let held = Held::default();
-    let (grant, withdraw, list) = (held.clone(), held.clone(), held);
+    let (grant, withdraw, list, acting) = (held.clone(), held.clone(), held.clone(), held);
     let others = Calls::new()
         .on(|_, call: CheckEmail| async move {
             let available = !call.email.ends_with("@elsewhere.test");
             Ok(EmailAvailability { available })
         })
-        .on(move |_, call: GrantRole| {
-            let created = grant.lock().unwrap().insert((call.user, call.role));
+        .on(move |scope, call: MayActFor| {
+            let held = acting.lock().unwrap();
+            let holds = |role| held.contains_key(&(call.user, role));
+            let equal = held.contains_key(&(scope.user().unwrap(), MORE));
+            let answer = if holds(MORE) && !equal {
+                let status = http::StatusCode::FORBIDDEN;
+                Err(Problem::new(
+                    status,
+                    "iam.exceeds_own_rights",
+                    "Forbidden",
+                    "more",
+                ))
+            } else if call.archives && holds(LAST) {
+                Err(Problem::conflict("iam.last_administrator", "the last"))
+            } else {
+                Ok(Done {})
+            };
+            async move { answer }
+        })
+        .on(move |scope, call: GrantRole| {
+            let (giver, mut held) = (scope.user().unwrap(), grant.lock().unwrap());
+            let created = !held.contains_key(&(call.user, call.role));
+            let by = *held.entry((call.user, call.role)).or_insert(giver);
             let role = HeldRole {
                 valid_from: call.valid_from,
                 valid_until: call.valid_until,
+                created_by: by.to_string(),
                 ..held_role(call.role)
             };
             async move {
@@ -44,7 +72,7 @@ pub(crate) async fn house() -> House {
             }
         })
         .on(move |_, call: WithdrawRole| {
-            let was_held = withdraw.lock().unwrap().remove(&(call.user, call.role));
+            let was_held = withdraw.lock().unwrap().remove(&(call.user, call.role)).is_some();
             async move {
                 if was_held {
                     return Ok(RoleWithdrawn { revision: 1 });
@@ -54,7 +82,7 @@ pub(crate) async fn house() -> House {
         })
         .on(move |_, call: RolesOf| {
             let held = list.lock().unwrap();
-            let of_user = held.iter().filter(|(user, _)| *user == call.user);
+            let of_user = held.keys().filter(|(user, _)| *user == call.user);
             let roles = of_user.map(|(_, role)| held_role(*role)).collect();
             async move { Ok(HeldRoles { roles }) }
         })

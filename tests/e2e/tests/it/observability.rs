@@ -15,7 +15,7 @@ async fn every_metric_of_the_alerts_and_dashboards_is_exported() {
     let wanted = wanted();
     assert!(wanted.len() > 25, "only {wanted:?}");
     let mut platform = start(Topology::OneProcess).await.expect("the platform");
-    let alice = Api::sign_in(&mut platform, "alice@acme.test").await;
+    let alice = Api::sign_in(&platform, "alice@acme.test").await;
     let body = json!({ "name": "Watched", "email": "watched@example.test" });
     let created = alice.post("/api/customers", &body).await;
     assert_eq!(created.status, 201, "{created:?}");

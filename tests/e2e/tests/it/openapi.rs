@@ -205,7 +205,9 @@ fn check_operation(operation: &Operation<'_>, tags: &BTreeSet<&str>) {
             "{name} {status}: no description"
         );
         // Errors of OAuth have a shape of their own, those of pages are pages.
-        let is_oauth = ["/oauth2/", "/login", "/auth/"].iter().any(|start| operation.path.starts_with(start));
+        let is_oauth = ["/oauth2/", "/login", "/auth/"]
+            .iter()
+            .any(|start| operation.path.starts_with(start));
         if status == "default" || (status.starts_with(['4', '5']) && !is_oauth) {
             let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
             assert_eq!(

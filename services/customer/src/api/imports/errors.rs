@@ -30,7 +30,10 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
     op.id("listCustomerImportErrors")
         .tag(super::TAG)
         .summary("List the rows of a file that could not be imported")
-        .description("Empty before the import was started. At most 100,000 rows are kept, for seven days.")
+        .description(
+            "Empty before the import was started. Cells are cut to 200 characters; `errors.csv` has them whole. At most \
+             100,000 rows are kept, or 64 MiB, for seven days.",
+        )
 }
 
 pub(super) async fn handle(
@@ -53,6 +56,10 @@ pub(super) async fn handle(
             next_cursor: None,
         }));
     };
-    let errors = Errors { operation, plan };
+    let errors = Errors {
+        operation,
+        plan,
+        whole: false,
+    };
     Ok(Json(errors.page(&app, &mut allowed.scope).await?))
 }

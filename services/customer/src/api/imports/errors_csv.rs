@@ -83,9 +83,13 @@ impl Pages for ErrorPages {
                 sort: None,
             };
             let plan = query.plan(operation::ERROR_SORT)?;
-            let page = Errors { operation, plan }
-                .page(&self.app, &mut self.scope)
-                .await?;
+            let page = Errors {
+                operation,
+                plan,
+                whole: true,
+            }
+            .page(&self.app, &mut self.scope)
+            .await?;
             let mut rows = Csv::default();
             for error in &page.items {
                 push(&mut rows, error, self.width);

@@ -15,7 +15,9 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
     op.id("listCustomerOperationErrors")
         .tag(super::TAG)
         .summary("List what an import or a bulk update could not do")
-        .description("Sorted by `row` or `-row`. At most 100,000 are kept of an operation, for seven days.")
+        .description(
+            "Sorted by `row` or `-row`. At most 100,000 are kept of an operation, or 64 MiB, for seven days.",
+        )
 }
 
 pub(super) async fn handle(
@@ -27,6 +29,7 @@ pub(super) async fn handle(
     let errors = Errors {
         operation: id,
         plan: query.plan(operation::ERROR_SORT)?,
+        whole: false,
     };
     let view = view(&allowed);
     view.find(app.db.begin(&mut allowed.scope), id).await?;
@@ -37,11 +40,17 @@ pub(super) async fn handle(
 pub(crate) struct Errors {
     pub(crate) operation: OperationId,
     pub(crate) plan: ListPlan,
+    /// Whether cells come uncut.
+    pub(crate) whole: bool,
 }
 
 impl Errors {
     pub(crate) async fn page(&self, app: &App, scope: &mut Scope) -> Result<Page<OperationError>, DbError> {
-        let mut select = Select::new(operation::ERRORS);
+        let mut select = Select::new(if self.whole {
+            operation::WHOLE_ERRORS
+        } else {
+            operation::ERRORS
+        });
         let id = select.param(self.operation.uuid());
         select.and(&format!("operation = {id}"));
         self.plan.finish(&mut select);

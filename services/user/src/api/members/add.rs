@@ -21,7 +21,8 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .summary("Add a user to a team")
         .description(
             "Who is in it already stays; then nothing changes, and the version stays. 409 `teams.full` when it has 500 \
-             members.",
+             members. 403 `teams.widens_own_view` when the caller would see more by it, being in the team or joining it, \
+             unless they hold `iam:write`.",
         )
         .response::<200, Versioned<TeamWithMembers>>()
 }
@@ -34,6 +35,7 @@ pub(super) async fn handle(
 ) -> Result<Response, Problem> {
     let body = (id, user_id);
     let command = Command::new(SERVICE, "teams:add", key, &body, &allowed.scope, &app.clock)?;
+    let changer = teams::Changer::of(&allowed);
     let newcomer = BTreeSet::from([user_id]);
     let locked = match teams::lock(&app, &command, &mut allowed, id, &newcomer).await? {
         ControlFlow::Continue(locked) => locked,
@@ -41,7 +43,8 @@ pub(super) async fn handle(
     };
     let mut members = locked.members.clone();
     members.insert(user_id);
-    if let Err(problem) = may_become(&locked.team, user_id, &locked.live, &members) {
+    let verdict = may_become(&locked.team, user_id, &locked.live, &members);
+    if let Err(problem) = verdict.and_then(|()| changer.check(&locked.members, &members)) {
         return locked.tx.refuse(problem).await;
     }
     let after = locked.team.clone();

@@ -18,7 +18,9 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .tag(teams::TAG)
         .summary("Say who is in a team")
         .description(
-            "Who is not named leaves it. What says the same again changes nothing, and the version stays.",
+            "Who is not named leaves it. What says the same again changes nothing, and the version stays. 403 \
+             `teams.widens_own_view` when the caller is among the members and others are new, unless they hold \
+             `iam:write`.",
         )
         .response::<200, Versioned<TeamWithMembers>>()
 }
@@ -35,11 +37,13 @@ pub(super) async fn handle(
     let body = (id, &input);
     let command = Command::new(SERVICE, "teams:members", key, &body, &allowed.scope, &app.clock)?;
     let wanted = input.member_ids;
+    let changer = teams::Changer::of(&allowed);
     let locked = match teams::lock(&app, &command, &mut allowed, id, &wanted).await? {
         ControlFlow::Continue(locked) => locked,
         ControlFlow::Break(answer) => return Ok(answer),
     };
-    if let Err(problem) = may_become(&locked.team, expected, &wanted, &locked.live) {
+    let verdict = may_become(&locked.team, expected, &wanted, &locked.live);
+    if let Err(problem) = verdict.and_then(|()| changer.check(&locked.members, &wanted)) {
         return locked.tx.refuse(problem).await;
     }
     let after = locked.team.clone();

@@ -12,6 +12,7 @@ use crate::{App, AssignRoles, ReadUsers, store};
 use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with};
 use axum::response::Response;
+use http::HeaderMap;
 use std::ops::ControlFlow;
 use stoa_kernel::db::Select;
 use stoa_kernel::idempotency::Command;
@@ -32,6 +33,11 @@ pub(super) fn routes() -> ApiRouter<App> {
             "/api/users/{id}/permissions",
             get_with(permissions::handle, permissions::docs),
         )
+}
+
+/// Whether a repeat of the request can be told by its key.
+fn is_keyed(headers: &HeaderMap) -> bool {
+    headers.contains_key("idempotency-key")
 }
 
 /// Refuses what the caller does not see.

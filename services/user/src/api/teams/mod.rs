@@ -14,6 +14,7 @@ use aide::axum::routing::{get_with, post_with};
 use axum::response::Response;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use stoa_contracts::access::WRITE_POLICY;
 use stoa_kernel::idempotency::{Answer, Command};
 use stoa_kernel::{Allowed, Problem, TenantTx};
 use stoa_types::{TeamId, UserId};
@@ -39,6 +40,31 @@ pub(super) fn routes() -> ApiRouter<App> {
             "/api/teams/{id}/restore",
             post_with(restore::handle, restore::docs),
         )
+}
+
+/// Who changes the members of a team. By the scope `team` they see the rows of those who share a team with them, so they
+/// may neither join a team nor bring others into one that they are in, unless they write the policy anyway.
+pub(super) struct Changer {
+    user: Option<UserId>,
+    writes_policy: bool,
+}
+
+impl Changer {
+    pub(super) fn of(allowed: &Allowed<WriteTeams>) -> Self {
+        Self {
+            user: allowed.scope.user(),
+            writes_policy: allowed.caller().decide(WRITE_POLICY, None).allowed,
+        }
+    }
+
+    /// Refuses (403) members `after`, instead of `before`, that let the caller see more.
+    pub(super) fn check(&self, before: &BTreeSet<UserId>, after: &BTreeSet<UserId>) -> Result<(), Problem> {
+        let is_in = self.user.is_some_and(|user| after.contains(&user));
+        if !self.writes_policy && is_in && !after.is_subset(before) {
+            return Err(error::widens_own_view());
+        }
+        Ok(())
+    }
 }
 
 /// A locked team that the caller may change.

@@ -1,5 +1,6 @@
 //! `POST /api/teams/{id}/restore`
 
+use super::Changer;
 use crate::model::team::TeamWithMembers;
 use crate::{App, SERVICE, WriteTeams, error, store};
 use aide::transform::TransformOperation;
@@ -18,7 +19,8 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .summary("Restore an archived team")
         .description(
             "With those of its members who were not archived meanwhile. 409 `teams.name_taken` when a live team has \
-             taken its name.",
+             taken its name, 403 `teams.widens_own_view` when the caller is one of several members, unless they hold \
+             `iam:write`.",
         )
         .response::<200, Versioned<TeamWithMembers>>()
 }
@@ -30,6 +32,7 @@ pub(super) async fn handle(
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
     let command = Command::new(SERVICE, "teams:restore", key, &id, &allowed.scope, &app.clock)?;
+    let changer = Changer::of(&allowed);
     let nobody = BTreeSet::new();
     let locked = match super::lock(&app, &command, &mut allowed, id, &nobody).await? {
         ControlFlow::Continue(locked) => locked,
@@ -37,6 +40,15 @@ pub(super) async fn handle(
     };
     if !locked.team.record.is_archived() {
         return locked.tx.refuse(error::team_not_archived()).await;
+    }
+    // Alone in it, one sees nothing new.
+    let seen = if locked.members.len() > 1 {
+        &nobody
+    } else {
+        &locked.members
+    };
+    if let Err(problem) = changer.check(seen, &locked.members) {
+        return locked.tx.refuse(problem).await;
     }
     let (mut tx, mut team) = (locked.tx, locked.team);
     team.record = team.record.restored(tx.origin(), &app.clock);

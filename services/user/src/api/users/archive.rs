@@ -19,7 +19,9 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .tag(super::TAG)
         .summary("Archive a user")
         .description(
-            "They cannot sign in any more and leave their teams. They can be restored. 409 `users.oneself` for oneself.",
+            "They cannot sign in any more, hold nothing, and leave their teams. They can be restored. 409 `users.oneself` \
+             for oneself, `iam.last_administrator` when nobody would be left to administer the tenant. 403 \
+             `iam.exceeds_own_rights` when they hold more than the caller, who lacks `iam:write`.",
         )
         .response::<204, ()>()
 }
@@ -33,26 +35,35 @@ pub(super) async fn handle(
 ) -> Result<Response, Problem> {
     let caller = allowed.scope.user();
     let command = Command::new(SERVICE, "users:archive", key, &id, &allowed.scope, &app.clock)?;
-    let (begun, rows) = command
-        .begin_with(&app.db, &mut allowed.scope, |tx| {
-            store::lock(tx, id);
-            store::team::lock_of_user(tx, id);
-        })
-        .await?;
-    let [user, teams, members, ..] = rows.as_slice() else {
-        return Err(store::missing_result().into());
+    // The access service is asked outside of the transaction, so what was read is read again afterwards.
+    let mut is_granted = false;
+    let (mut tx, user, teams) = loop {
+        let (begun, rows) = command
+            .begin_with(&app.db, &mut allowed.scope, |tx| {
+                store::lock(tx, id);
+                store::team::lock_of_user(tx, id);
+            })
+            .await?;
+        let [user, teams, members, ..] = rows.as_slice() else {
+            return Err(store::missing_result().into());
+        };
+        let verdict = allowed
+            .rights
+            .find::<ReadUsers, _>(store::one(user)?, super::WHAT);
+        let (tx, user) = match begun.judged(verdict).await? {
+            ControlFlow::Continue(fresh) => fresh,
+            ControlFlow::Break(answer) => return Ok(answer),
+        };
+        if let Err(problem) = may_archive(&user, caller, expected) {
+            return tx.refuse(problem).await;
+        }
+        if is_granted {
+            break (tx, user, store::team::of_user(teams, members, id)?);
+        }
+        tx.rollback().await;
+        super::check_may_act_for(&app, &mut allowed.scope, id, true).await?;
+        is_granted = true;
     };
-    let verdict = allowed
-        .rights
-        .find::<ReadUsers, _>(store::one(user)?, super::WHAT);
-    let (mut tx, user) = match begun.judged(verdict).await? {
-        ControlFlow::Continue(fresh) => fresh,
-        ControlFlow::Break(answer) => return Ok(answer),
-    };
-    if let Err(problem) = may_archive(&user, caller, expected) {
-        return tx.refuse(problem).await;
-    }
-    let teams = store::team::of_user(teams, members, id)?;
     leave(&app, &mut tx, id, teams)?;
     let record = user.record.archived(tx.origin(), &app.clock);
     let user = User { record, ..user };

@@ -12,8 +12,10 @@ use crate::{App, error, store};
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use axum::response::Response;
+use stoa_contracts::access::MayActFor;
 use stoa_kernel::idempotency::{Answer, Command};
-use stoa_kernel::{Problem, TenantTx};
+use stoa_kernel::{Problem, Scope, TenantTx};
+use stoa_types::UserId;
 
 /// The heading in the API's documentation.
 pub(super) const TAG: &str = "Users";
@@ -36,6 +38,23 @@ pub(super) fn routes() -> ApiRouter<App> {
             "/api/users/{id}/restore",
             post_with(restore::handle, restore::docs),
         )
+}
+
+/// Asks the access service whether the caller may do to another user what ends in working as them or in taking their
+/// rights away. Nobody asks for themselves.
+///
+/// # Errors
+/// 403 when the user holds more than the caller; with `archives` 409 for the last administrator.
+async fn check_may_act_for(
+    app: &App,
+    scope: &mut Scope,
+    user: UserId,
+    archives: bool,
+) -> Result<(), Problem> {
+    if scope.user() != Some(user) {
+        app.mesh.call(scope, MayActFor { user, archives }).await?;
+    }
+    Ok(())
 }
 
 /// Writes what differs between two versions of a locked user, with its event, and answers with the user.

@@ -17,7 +17,8 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .summary("Restore an archived user")
         .description(
             "They can sign in again as before; they are in no team. 409 `users.email_taken` or `users.handle_taken` when \
-             somebody has taken the address or the handle.",
+             somebody has taken the address or the handle. 403 `iam.exceeds_own_rights` when they hold more than the \
+             caller, who lacks `iam:write`.",
         )
         .response::<200, Versioned<User>>()
 }
@@ -29,8 +30,8 @@ pub(super) async fn handle(
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
     let command = Command::new(SERVICE, "users:restore", key, &id, &allowed.scope, &app.clock)?;
-    // Identity is asked outside of the transaction, so what was read is read again afterwards.
-    let mut is_free = false;
+    // Others are asked outside of the transaction, so what was read is read again afterwards.
+    let mut is_granted = false;
     let (mut tx, user) = loop {
         let (begun, rows) = command
             .begin_with(&app.db, &mut allowed.scope, |tx| store::lock(tx, id))
@@ -45,12 +46,13 @@ pub(super) async fn handle(
         if !user.record.is_archived() {
             return tx.refuse(error::not_archived()).await;
         }
-        if is_free {
+        if is_granted {
             break (tx, user);
         }
         tx.rollback().await;
+        super::check_may_act_for(&app, &mut allowed.scope, id, false).await?;
         email::check_available(&app, &mut allowed.scope, &user.email, Some(id)).await?;
-        is_free = true;
+        is_granted = true;
     };
     let record = user.record.restored(tx.origin(), &app.clock);
     let user = User { record, ..user };

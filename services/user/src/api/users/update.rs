@@ -18,7 +18,8 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .description(
             "Title and phone are emptied when left out; handle, locale and time zone stay. A new e-mail address becomes \
              the sign-in name once its owner has confirmed it. What says the same again changes nothing, and the \
-             version stays. 409 `users.email_taken` when somebody else has the address, `users.handle_taken` when \
+             version stays. Somebody else's address is changed by who holds everything that they hold, or `iam:write`: \
+             403 `iam.exceeds_own_rights` otherwise. 409 `users.email_taken` when somebody else has the address, `users.handle_taken` when \
              another live user has the handle.",
         )
         .response::<200, Versioned<User>>()
@@ -38,8 +39,8 @@ pub(super) async fn handle(
     }
     let body = (id, &input);
     let command = Command::new(SERVICE, "users:update", key, &body, &allowed.scope, &app.clock)?;
-    // Identity is asked outside of the transaction, so what was read is read again afterwards.
-    let mut is_free = false;
+    // Others are asked outside of the transaction, so what was read is read again afterwards.
+    let mut is_granted = false;
     let (tx, before, after) = loop {
         let (begun, rows) = command
             .begin_with(&app.db, &mut allowed.scope, |tx| store::lock(tx, id))
@@ -55,12 +56,13 @@ pub(super) async fn handle(
             Ok(after) => after,
             Err(problem) => return tx.refuse(problem).await,
         };
-        if is_free || after.email == before.email {
+        if is_granted || after.email == before.email {
             break (tx, before, after);
         }
         tx.rollback().await;
+        super::check_may_act_for(&app, &mut allowed.scope, id, false).await?;
         email::check_available(&app, &mut allowed.scope, &after.email, Some(id)).await?;
-        is_free = true;
+        is_granted = true;
     };
     super::save(&app, &command, tx, before, after).await
 }
