@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stoa_contracts::Done;
 use stoa_contracts::access::{
-    GrantRole, HeldRole, HeldRoles, MayActFor, PermissionsOf, RoleGranted, RoleWithdrawn, RolesOf,
+    Act, GrantRole, HeldRole, HeldRoles, MayActFor, PermissionsOf, RoleGranted, RoleWithdrawn, RolesOf,
     UserPermissions, WithdrawRole,
 };
 use stoa_contracts::identity::{CheckEmail, EmailAvailability};
@@ -46,7 +46,7 @@ pub(crate) async fn house() -> House {
                     "Forbidden",
                     "more",
                 ))
-            } else if call.archives && holds(LAST) {
+            } else if call.act == Act::Archive && holds(LAST) {
                 Err(Problem::conflict("iam.last_administrator", "the last"))
             } else {
                 Ok(Done {})

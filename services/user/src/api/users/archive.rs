@@ -9,6 +9,7 @@ use axum::response::Response;
 use http::StatusCode;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use stoa_contracts::access::Act;
 use stoa_kernel::http::{IfMatch, Path};
 use stoa_kernel::idempotency::{Answer, Command, IdempotencyKey};
 use stoa_kernel::{Allowed, DbError, Problem, TenantTx};
@@ -61,7 +62,7 @@ pub(super) async fn handle(
             break (tx, user, store::team::of_user(teams, members, id)?);
         }
         tx.rollback().await;
-        super::check_may_act_for(&app, &mut allowed.scope, id, true).await?;
+        super::check_may_act_for(&app, &mut allowed.scope, id, Act::Archive).await?;
         is_granted = true;
     };
     leave(&app, &mut tx, id, teams)?;

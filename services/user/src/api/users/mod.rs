@@ -12,7 +12,7 @@ use crate::{App, error, store};
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use axum::response::Response;
-use stoa_contracts::access::MayActFor;
+use stoa_contracts::access::{Act, MayActFor};
 use stoa_kernel::idempotency::{Answer, Command};
 use stoa_kernel::{Problem, Scope, TenantTx};
 use stoa_types::UserId;
@@ -40,19 +40,13 @@ pub(super) fn routes() -> ApiRouter<App> {
         )
 }
 
-/// Asks the access service whether the caller may do to another user what ends in working as them or in taking their
-/// rights away. Nobody asks for themselves.
+/// Asks the access service whether the caller may do this to another user, who may hold more. Nobody asks for themselves.
 ///
 /// # Errors
-/// 403 when the user holds more than the caller; with `archives` 409 for the last administrator.
-async fn check_may_act_for(
-    app: &App,
-    scope: &mut Scope,
-    user: UserId,
-    archives: bool,
-) -> Result<(), Problem> {
+/// 403 when the user holds more than the caller; 409 when the last administrator is to be archived.
+async fn check_may_act_for(app: &App, scope: &mut Scope, user: UserId, act: Act) -> Result<(), Problem> {
     if scope.user() != Some(user) {
-        app.mesh.call(scope, MayActFor { user, archives }).await?;
+        app.mesh.call(scope, MayActFor { user, act }).await?;
     }
     Ok(())
 }

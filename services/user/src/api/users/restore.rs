@@ -6,6 +6,7 @@ use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
 use std::ops::ControlFlow;
+use stoa_contracts::access::Act;
 use stoa_kernel::http::{Path, Versioned};
 use stoa_kernel::idempotency::{Answer, Command, IdempotencyKey};
 use stoa_kernel::{Allowed, Problem};
@@ -50,7 +51,7 @@ pub(super) async fn handle(
             break (tx, user);
         }
         tx.rollback().await;
-        super::check_may_act_for(&app, &mut allowed.scope, id, false).await?;
+        super::check_may_act_for(&app, &mut allowed.scope, id, Act::Restore).await?;
         email::check_available(&app, &mut allowed.scope, &user.email, Some(id)).await?;
         is_granted = true;
     };

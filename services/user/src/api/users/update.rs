@@ -6,6 +6,7 @@ use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
 use std::ops::ControlFlow;
+use stoa_contracts::access::Act;
 use stoa_kernel::http::{IfMatch, Json, Path, Versioned};
 use stoa_kernel::idempotency::{Command, IdempotencyKey};
 use stoa_kernel::{Allowed, Problem, Rights};
@@ -60,7 +61,7 @@ pub(super) async fn handle(
             break (tx, before, after);
         }
         tx.rollback().await;
-        super::check_may_act_for(&app, &mut allowed.scope, id, false).await?;
+        super::check_may_act_for(&app, &mut allowed.scope, id, Act::ChangeSignInName).await?;
         email::check_available(&app, &mut allowed.scope, &after.email, Some(id)).await?;
         is_granted = true;
     };
