@@ -4,7 +4,7 @@ use crate::serve::Server;
 use crate::{doctor, events, import, migrate, services, up};
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -136,6 +136,15 @@ pub(crate) fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").ok();
 }
 
+/// Writes data to standard output. Who stops reading, such as `head`, has what they wanted.
+fn print(data: &[u8]) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(data).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("writing to standard output"),
+    }
+}
+
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Up(args) => up::run(args).await,
@@ -155,16 +164,17 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Import(args) => import::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "stoa", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "stoa", &mut script);
+            print(&script)
         }
         Command::Services => {
             let names: Vec<_> = services::all().iter().map(|s| s.name).collect();
-            writeln!(std::io::stdout(), "{}", names.join("\n")).context("writing to standard output")
+            print(format!("{}\n", names.join("\n")).as_bytes())
         }
         Command::Openapi => {
             let document = serde_json::to_string_pretty(&services::openapi(&services::all()))?;
-            writeln!(std::io::stdout(), "{document}").context("writing to standard output")
+            print(format!("{document}\n").as_bytes())
         }
         Command::DevCerts { dir, groups } => {
             let groups: Vec<Vec<&str>> = groups.iter().map(|g| g.split(',').collect()).collect();

@@ -8,7 +8,7 @@ mod client;
 mod crm_sales;
 mod customers;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use client::Client;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ enum ImportCommand {
     Customers {
         /// The file. What could not be imported is written beside it, to FILE.errors.csv.
         file: PathBuf,
-        /// What rows are found by; of the mapped fields externalKey, id or email unless given.
+        /// What rows are found by; each by the first of id, externalKey and email whose cell is not empty, unless given.
         #[arg(long, value_enum)]
         key: Option<KeyField>,
         /// What becomes of rows.
@@ -112,7 +112,7 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
         } => {
             let client = Client::new(connection)?;
             let how = customers::How {
-                mappings: mappings.iter().map(|text| pair(text)).collect::<Result<_, _>>()?,
+                mappings: pairs(&mappings)?,
                 start: start(key, mode, dry_run, max_errors, defaults),
             };
             customers::from_file(&client, &file, &how).await
@@ -121,6 +121,22 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
             crm_sales::import(&Client::new(connection)?, &folder).await
         }
     }
+}
+
+/// The columns and their fields; of two columns for one field, neither is to be forgotten silently.
+fn pairs(mappings: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    let mut pairs: Vec<(String, String)> = Vec::with_capacity(mappings.len());
+    for text in mappings {
+        let (column, field) = pair(text)?;
+        let other = pairs
+            .iter()
+            .find(|(known, given)| *given == field && *known != column);
+        if let Some((known, _)) = other.filter(|_| field != "ignore") {
+            bail!("--mapping gives the field {field} two columns, `{known}` and `{column}`: choose one");
+        }
+        pairs.push((column, field));
+    }
+    Ok(pairs)
 }
 
 fn pair(text: &str) -> anyhow::Result<(String, String)> {
@@ -148,7 +164,32 @@ fn start(
         Mode::Update => "update",
         Mode::Upsert => "upsert",
     };
-    let Defaults { branch, owner, status } = defaults;
+    let Defaults {
+        branch,
+        owner,
+        status,
+    } = defaults;
     let defaults = json!({ "branchId": branch, "ownerId": owner, "status": status });
     json!({ "key": key, "mode": mode, "dryRun": dry_run, "maxErrors": max_errors, "defaults": defaults })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mappings(texts: &[&str]) -> anyhow::Result<Vec<(String, String)>> {
+        pairs(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn two_columns_for_one_field_are_refused() {
+        let refused = mappings(&["Firm=name", "Size=ignore", "Ort=name"]).unwrap_err();
+        let said = refused.to_string();
+        assert!(
+            said.contains("`Firm` and `Ort`") && said.contains("name"),
+            "{said}"
+        );
+        let good = mappings(&["Firm=name", "Firm=name", "Ort=ignore", "A=B=ignore"]).unwrap();
+        assert_eq!(good[3], ("A=B".to_owned(), "ignore".to_owned()));
+    }
 }

@@ -30,7 +30,7 @@ pub struct Options {
     #[arg(long, default_value_t = 16)]
     clients: usize,
     /// Requests a second in the windows at a fixed rate.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 100)]
     rate: u32,
     /// Seconds of one window.
     #[arg(long, default_value_t = 10)]

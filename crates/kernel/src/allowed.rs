@@ -119,7 +119,7 @@ impl<P: Permission> Rights<P> {
         if self.caller.decide(P::NAME, Some(row)).allowed {
             return Ok(());
         }
-        Err(self.caller.refusal(P::NAME, Some(row)))
+        Err(self.caller.refusal_to_become(P::NAME, row))
     }
 
     /// The caller's view of the policy, for decisions beyond `P`.

@@ -333,9 +333,22 @@ impl Caller {
     /// The 403 for a refused question. It names the permission; why the policy refused is told to administrators.
     #[must_use]
     pub fn refusal(&self, permission: &str, resource: Option<&dyn Attributes>) -> Problem {
-        let mut problem = Problem::forbidden(format!(
-            "this needs the permission {permission}; an administrator can grant it"
-        ));
+        let detail = format!("this needs the permission {permission}; an administrator can grant it");
+        self.refused(detail, permission, resource)
+    }
+
+    /// The 403 for a row that would become one on which the caller does not hold `permission`, as on others.
+    #[must_use]
+    pub(crate) fn refusal_to_become(&self, permission: &str, row: &dyn Attributes) -> Problem {
+        let detail = format!(
+            "the result would lie outside what you may {permission}, by its owner, branch or another value; change \
+             that, or ask an administrator to widen the grant"
+        );
+        self.refused(detail, permission, Some(row))
+    }
+
+    fn refused(&self, detail: String, permission: &str, resource: Option<&dyn Attributes>) -> Problem {
+        let mut problem = Problem::forbidden(detail);
         if self.decide(EXPLAIN, None).allowed {
             problem.explanation = serde_json::to_value(self.explain(permission, resource)).ok();
         }

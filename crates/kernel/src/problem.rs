@@ -136,6 +136,7 @@ impl Problem {
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => one.detail.clone(),
             [one] => format!("{}: {}", one.pointer, one.detail),
             many => format!("{} fields break a rule; see errors", many.len()),
         };
@@ -328,5 +329,19 @@ impl aide::OperationOutput for Problem {
             None,
             crate::openapi::problem_response(ctx, "Problem details (RFC 9457); `code` says which"),
         )]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_whole_has_no_pointer_to_print() {
+        let detail = |pointer| Problem::invalid(vec![FieldError::new(pointer, "format", "not UTF-8")]).detail;
+        assert_eq!(
+            (detail("").as_str(), detail("/file").as_str()),
+            ("not UTF-8", "/file: not UTF-8")
+        );
     }
 }

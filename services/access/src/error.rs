@@ -68,6 +68,16 @@ pub(crate) fn unknown_role(pointer: &str) -> Problem {
     Problem::invalid(vec![FieldError::new(pointer, "unknown", "there is no such role")])
 }
 
+pub(crate) fn unknown_user() -> Problem {
+    let detail = "there is no such user";
+    Problem::invalid(vec![FieldError::new("/userId", "unknown", detail)])
+}
+
+pub(crate) fn archived_user() -> Problem {
+    let detail = "the user is archived; restore the user first";
+    Problem::invalid(vec![FieldError::new("/userId", "archived", detail)])
+}
+
 pub(crate) fn unknown_branch() -> Problem {
     Problem::invalid(vec![FieldError::new(
         "/branchId",

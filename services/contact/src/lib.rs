@@ -6,6 +6,7 @@ mod consumers;
 mod error;
 mod mentions;
 mod model;
+mod owners;
 mod sight;
 mod store;
 

@@ -39,7 +39,9 @@ pub(crate) fn merged() -> Problem {
 /// 412: the other customer of a merge was changed since it was read.
 pub(crate) fn stale_other(current: i64) -> Problem {
     let detail = format!("names an old version of the other customer, the current one is {current}");
-    Problem::stale(current).with_errors(vec![FieldError::new("/fromVersion", "stale", detail)])
+    let mut problem = Problem::stale(current);
+    problem.detail = format!("/fromVersion {detail}; read it again and repeat");
+    problem.with_errors(vec![FieldError::new("/fromVersion", "stale", detail)])
 }
 
 /// 409: a merge is undone once.

@@ -13,6 +13,7 @@ mod filter;
 mod import;
 mod jobs;
 mod model;
+mod owners;
 mod store;
 mod timeline;
 

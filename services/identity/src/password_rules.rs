@@ -10,6 +10,9 @@ pub(crate) const MIN: usize = 12;
 /// The most characters.
 pub(crate) const MAX: usize = 200;
 
+/// The fewest digits of a number that is told from digits by chance.
+const SHORTEST_COMMON_NUMBER: usize = 6;
+
 /// In lower case, one a line; lines with `#` say where they come from.
 const COMMON: &str = include_str!("common-passwords.txt");
 
@@ -59,7 +62,7 @@ pub(crate) fn check(password: &str, email: &str, name: &str) -> Result<(), Passw
     }
     let lower = password.to_lowercase();
     let core = core(&lower);
-    if is_common(&lower) || is_common(core) || is_repetition(&lower) {
+    if is_common(&lower) || is_common(core) || is_repetition(&lower) || is_guessable_number(&lower) {
         return Err(PasswordFault::Common);
     }
     let own = [
@@ -104,6 +107,32 @@ fn is_repetition(text: &str) -> bool {
     (1..=4).any(repeats) || twice || row(1) || row(-1)
 }
 
+/// Whether it is a number, perhaps with signs around it, that goes in equal steps such as `678901234567` (0 follows 9),
+/// repeats a shorter one, or is a common one with digits around it.
+fn is_guessable_number(text: &str) -> bool {
+    let number = text.trim_matches(|c: char| !c.is_alphanumeric());
+    let digits: Option<Vec<u32>> = number.chars().map(|c| c.to_digit(10)).collect();
+    let Some(digits) = digits.filter(|digits| digits.len() >= SHORTEST_COMMON_NUMBER) else {
+        return false;
+    };
+    let mut steps = digits
+        .iter()
+        .zip(digits.iter().skip(1))
+        .map(|(a, b)| (10 + b - a) % 10);
+    let first = steps.next();
+    let is_row = steps.all(|step| Some(step) == first);
+    let repeats = |period: usize| digits.iter().zip(digits.iter().skip(period)).all(|(a, b)| a == b);
+    is_row
+        || (1..=digits.len() / 2).any(repeats)
+        || COMMON_PASSWORDS
+            .iter()
+            .any(|common| is_number(common) && number.contains(common))
+}
+
+fn is_number(text: &str) -> bool {
+    text.len() >= SHORTEST_COMMON_NUMBER && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +149,7 @@ mod tests {
             "stoa-demo-2026",
             "ngày mai trời lại sáng",
             "p7#kQz!m2Lw9",
+            "830274619583",
         ] {
             assert_eq!(judge(good), Ok(()), "{good}");
         }
@@ -132,6 +162,13 @@ mod tests {
             ("aaaaaaaaaaaaa", PasswordFault::Common),
             ("abcabcabcabcabc", PasswordFault::Common),
             ("abcdefghijklmn", PasswordFault::Common),
+            ("123456789012", PasswordFault::Common),
+            ("098765432109", PasswordFault::Common),
+            ("456789012345", PasswordFault::Common),
+            ("!!456789012345", PasswordFault::Common),
+            ("830278302783027", PasswordFault::Common),
+            ("830274830274", PasswordFault::Common),
+            ("838312345683", PasswordFault::Common),
             ("ada.lovelace@example.com", PasswordFault::Personal),
             ("Ada.Lovelace1815", PasswordFault::Personal),
             ("ADA LOVELACE", PasswordFault::Personal),

@@ -25,6 +25,11 @@ impl<T: DeserializeOwned> Json<T> {
     pub fn from_value(value: &serde_json::Value) -> Result<Self, Problem> {
         match axum::Json::<T>::from_bytes(value.to_string().as_bytes()) {
             Ok(axum::Json(value)) => Ok(Self(value)),
+            // The client has never seen the text in which the position would be.
+            Err(JsonRejection::JsonDataError(e)) => {
+                let text = source_text(&e);
+                Err(Problem::invalid(vec![data_error(without_position(&text))]))
+            }
             Err(rejection) => Err(body_problem(&rejection)),
         }
     }
@@ -75,7 +80,7 @@ pub(super) fn too_large() -> Problem {
 /// serde_path_to_error writes `path.to.field: what`; the path becomes a JSON pointer.
 fn data_error(text: &str) -> FieldError {
     let (path, what) = text.split_once(": ").unwrap_or(("", text));
-    let what = what.split(" at line ").next().unwrap_or(what);
+    let what = without_position(what);
     let is_path = !path.is_empty() && !path.contains(' ') && path != ".";
     let mut pointer = String::new();
     if is_path {
@@ -102,7 +107,28 @@ fn data_error(text: &str) -> FieldError {
         }
         _ => ("type", pointer),
     };
-    FieldError::new(pointer, rule, if is_path { what } else { text })
+    // Without a path, the position in the text is all that says where.
+    let detail = if is_path { in_plain_words(what) } else { text };
+    FieldError::new(pointer, rule, detail)
+}
+
+/// serde_json ends its messages with ` at line 1 column 17`.
+fn without_position(text: &str) -> &str {
+    match text.rsplit_once(" at line ") {
+        Some((what, position)) if position.contains(" column ") => what,
+        _ => text,
+    }
+}
+
+/// What the parsers of times and ids say, as the rule that was broken.
+fn in_plain_words(what: &str) -> &str {
+    if what.starts_with("UUID parsing failed") {
+        "is not a UUID"
+    } else if what.contains("which is required for parsing a timestamp") {
+        "is not a time such as 2026-01-31T08:00:00Z"
+    } else {
+        what
+    }
 }
 
 fn source_text(error: &dyn std::error::Error) -> String {
@@ -167,14 +193,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(QueryRejection::FailedToDeserializeQueryString(e)) => {
-                let text = source_text(&e);
-                let mut error = data_error(&text);
-                error.pointer = error.pointer.trim_start_matches('/').to_owned();
-                Err(Problem::invalid(vec![error]))
-            }
-            Err(other) => Err(Problem::bad_request("request.query", other.body_text())),
+            Err(rejection) => Err(query_problem(&rejection)),
         }
+    }
+}
+
+fn query_problem(rejection: &QueryRejection) -> Problem {
+    match rejection {
+        QueryRejection::FailedToDeserializeQueryString(e) => {
+            let mut error = data_error(&source_text(e));
+            error.pointer = error.pointer.trim_start_matches('/').to_owned();
+            Problem::invalid(vec![error])
+        }
+        other => Problem::bad_request("request.query", other.body_text()),
     }
 }
 
@@ -239,5 +270,41 @@ mod tests {
             (unknown.pointer.as_str(), unknown.rule.as_str()),
             ("/colour", "unknown")
         );
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code, reason = "only refused here")]
+    struct Input {
+        name: String,
+        from: Option<jiff::Timestamp>,
+        id: Option<uuid::Uuid>,
+    }
+
+    #[test]
+    fn what_was_put_together_here_has_no_position() {
+        let problem = Json::<Input>::from_value(&serde_json::json!({})).unwrap_err();
+        assert_eq!(problem.detail, "/name: missing field `name`");
+        let problem = Json::<Input>::from_value(&serde_json::json!(7)).unwrap_err();
+        assert!(!problem.detail.contains("line"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn parameters_name_the_rule() {
+        for (query, detail) in [
+            ("id=", "id: is not a UUID"),
+            ("id=7", "id: is not a UUID"),
+            (
+                "from=2026-11-20",
+                "from: is not a time such as 2026-01-31T08:00:00Z",
+            ),
+            (
+                "from=2026-11-20T08:00",
+                "from: is not a time such as 2026-01-31T08:00:00Z",
+            ),
+        ] {
+            let uri = format!("/?name=a&{query}").parse().unwrap();
+            let rejection = axum::extract::Query::<Input>::try_from_uri(&uri).unwrap_err();
+            assert_eq!(query_problem(&rejection).detail, detail);
+        }
     }
 }

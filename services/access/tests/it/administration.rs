@@ -1,4 +1,4 @@
-use crate::harness::{Process, database};
+use crate::harness::{ARCHIVED_USER, NO_USER, Process, database};
 use serde_json::{Value, json};
 use stoa_types::{TenantId, UserId};
 
@@ -86,6 +86,32 @@ async fn the_last_administrator_cannot_be_lost_in_any_way() {
         .await
         .expect(201);
     process.send(admin, &assignment, None, &[]).await.expect(200);
+}
+
+// covers: AZ-02
+#[tokio::test]
+async fn nobody_who_is_not_there_is_given_anything() {
+    let database = database().await;
+    let process = Process::start(&database).await;
+    let admin = process.tenant("nobody").await;
+    let role = role_named(&process, admin, "admin").await;
+    for (user, rule) in [(NO_USER, "unknown"), (ARCHIVED_USER, "archived")] {
+        let path = format!("PUT /api/iam/users/{user}/branch");
+        for (request, body) in [
+            (
+                "POST /api/iam/assignments",
+                json!({"userId": user, "roleId": role["id"]}),
+            ),
+            (path.as_str(), json!({"branchId": null})),
+        ] {
+            let refused = process.send(admin, request, Some(body), &[]).await.expect(422);
+            let field = &refused["errors"][0];
+            assert_eq!(
+                (&field["pointer"], &field["rule"]),
+                (&json!("/userId"), &json!(rule))
+            );
+        }
+    }
 }
 
 // covers: AZ-01

@@ -1,20 +1,27 @@
-//! The access service on a real PostgreSQL, as one or more processes.
+//! The access service on a real PostgreSQL, as one or more processes, with a user service that knows every user but
+//! [`NO_USER`].
 
 use http::StatusCode;
 use serde_json::Value;
 use std::time::Duration;
 use stoa_contracts::access::{AssignRole, ProvisionTenant};
-use stoa_kernel::mesh::Call;
+use stoa_contracts::user::{GetUser, UserCard};
+use stoa_kernel::mesh::{Call, Calls};
 use stoa_kernel::request::Identity;
 use stoa_kernel::service::{Catalogue, ServiceContext};
-use stoa_kernel::{CallError, SystemScope};
+use stoa_kernel::{CallError, Problem, SystemScope};
 use stoa_testkit::postgres::{self, TestDatabase};
 use stoa_testkit::service::{self, Setup};
 use stoa_types::{BranchId, TenantId, UserId};
+use uuid::Uuid;
 
 pub(crate) use stoa_testkit::service::until;
 
 pub(crate) const TEST: SystemScope = SystemScope::named("platform.demo");
+/// The one user who does not exist.
+pub(crate) const NO_USER: UserId = UserId(Uuid::from_u128(404));
+/// A user who is archived.
+pub(crate) const ARCHIVED_USER: UserId = UserId(Uuid::from_u128(410));
 const BUDGET: Duration = Duration::from_secs(10);
 
 /// A resource of another service, as that would declare it.
@@ -42,6 +49,20 @@ pub(crate) async fn database() -> TestDatabase {
     service::clone_of(stoa_access::service, |_| catalogue()).await
 }
 
+fn user(id: UserId) -> Result<UserCard, Problem> {
+    if id == NO_USER {
+        return Err(Problem::not_found("user"));
+    }
+    Ok(UserCard {
+        id,
+        email: "user@acme.test".to_owned(),
+        name: "User".to_owned(),
+        locale: "en".to_owned(),
+        archived: id == ARCHIVED_USER,
+        version: 1,
+    })
+}
+
 /// One process that runs the access service and follows it.
 pub(crate) struct Process {
     pub(crate) context: ServiceContext,
@@ -52,6 +73,7 @@ impl Process {
     pub(crate) async fn start(database: &TestDatabase) -> Self {
         let setup = Setup {
             catalogue: catalogue(),
+            others: vec![Calls::new().on(|_, GetUser { id }| async move { user(id) })],
             ..Setup::of(stoa_access::service)
         };
         let process = service::Process::start(database, setup).await;

@@ -32,6 +32,13 @@ async fn a_job_acts_with_what_its_user_holds_now() {
         "narrowed to no branch"
     );
     assert!(rights.on::<ReadCustomers>(&others, "customer").is_err());
+    let outside = rights.to_become(&others).unwrap_err();
+    assert_eq!((outside.status, outside.code.as_ref()), (403, "auth.forbidden"));
+    assert!(
+        outside
+            .detail
+            .contains("the result would lie outside what you may customers:read")
+    );
 
     let held = format!("GET /api/iam/assignments?user={}", user.1);
     let held = process.send(admin, &held, None, &[]).await.expect(200);

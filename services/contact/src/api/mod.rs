@@ -2,7 +2,6 @@
 
 mod contacts;
 mod interactions;
-mod sparse;
 
 use crate::App;
 use aide::axum::ApiRouter;

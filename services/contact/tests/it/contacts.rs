@@ -1,6 +1,6 @@
 //! Contacts and their links.
 
-use crate::support::{ARCHIVED_BRANCH, NO_BRANCH, contact, house, id_of};
+use crate::support::{ARCHIVED_BRANCH, NO_BRANCH, NO_USER, contact, house, id_of};
 use futures::future::join_all;
 use serde_json::json;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use stoa_contracts::organization::{Branch, BranchArchived};
 use stoa_kernel::SystemScope;
 use stoa_policy::DataScope;
 use stoa_testkit::service::until;
-use stoa_types::{BranchId, CustomerId, OrganizationId};
+use stoa_types::{BranchId, CustomerId, OrganizationId, UserId};
 
 const PUT: http::Method = http::Method::PUT;
 
@@ -60,6 +60,41 @@ async fn a_branch_is_asked_for_once_and_must_be_live() {
         ann.post("/api/contacts", json!({ "name": "Late" })).await.status == 422
     })
     .await;
+}
+
+// covers: CRM-05
+#[tokio::test]
+async fn an_owner_that_is_named_must_be_a_live_user() {
+    let (house, others) = house().await;
+    let ann = house.user(house.tenant(&[]), "all", &[BranchId::new()]);
+    let path = contact(ann, "Jane").await;
+    let of = |owner: UserId| json!({ "name": "Jane", "ownerId": owner });
+    let create = async |owner: UserId| {
+        let headers = [("idempotency-key", "once")];
+        ann.send(http::Method::POST, "/api/contacts", &headers, Some(of(owner)))
+            .await
+    };
+    for refused in [
+        create(NO_USER).await,
+        ann.change(PUT, &path, "*", Some(of(NO_USER))).await,
+    ] {
+        refused.problem(422, "request.invalid");
+        assert_eq!(refused.body["errors"][0]["pointer"], "/ownerId");
+        assert_eq!(refused.body["errors"][0]["rule"], "unknown");
+    }
+    others.asked_for_users.store(0, Ordering::SeqCst);
+    let colleague = UserId::new();
+    let first = create(colleague).await.expect(201);
+    assert_eq!(create(colleague).await.expect(201).body, first.body);
+    for owner in [ann.id, colleague, colleague] {
+        ann.change(PUT, &path, "*", Some(of(owner))).await.expect(200);
+    }
+    ann.post("/api/contacts", of(ann.id)).await.expect(201);
+    assert_eq!(
+        others.asked_for_users.load(Ordering::SeqCst),
+        2,
+        "once for each request that names somebody new"
+    );
 }
 
 // covers: CRM-05
@@ -122,6 +157,9 @@ async fn a_contact_has_at_most_fifty_customers() {
         .problem(409, "contacts.too_many_customers");
     link(first).await.expect(200);
     assert_eq!(ann.get(&links).await.body["items"].as_array().unwrap().len(), 50);
+    let refused = ann.get(&format!("{links}?role=x")).await;
+    refused.problem(422, "request.invalid");
+    assert_eq!(refused.body["errors"][0]["rule"], "unknown");
 }
 
 // covers: CRM-05, AZ-04

@@ -1,5 +1,6 @@
 //! The contact service with an organization service that knows every branch but [`NO_BRANCH`], a customer service that
-//! shows a user what [`Others`] says, and a user service in which `ann` and `bob` have their handles.
+//! shows a user what [`Others`] says, and a user service in which `ann` and `bob` have their handles and every id but
+//! [`NO_USER`] is somebody.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,8 @@ pub(crate) const NO_BRANCH: BranchId = BranchId(Uuid::from_u128(404));
 pub(crate) const ARCHIVED_BRANCH: BranchId = BranchId(Uuid::from_u128(410));
 pub(crate) const ANN: UserId = UserId(Uuid::from_u128(1));
 pub(crate) const BOB: UserId = UserId(Uuid::from_u128(2));
+/// The one user who does not exist.
+pub(crate) const NO_USER: UserId = UserId(Uuid::from_u128(404));
 
 /// What the other services know.
 #[derive(Clone, Default)]
@@ -58,7 +61,9 @@ impl Others {
             .on(move |_, FindUsers { keys }| {
                 users.asked_for_users.fetch_add(1, Ordering::SeqCst);
                 let known = BTreeMap::from([("@ann", ANN), ("@bob", BOB), ("@bobby", BOB)]);
-                let users = keys.iter().map(|key| known.get(key.as_str()).copied()).collect();
+                let by_id = |key: &str| key.parse().ok().filter(|user| *user != NO_USER);
+                let find = |key: &String| known.get(key.as_str()).copied().or_else(|| by_id(key));
+                let users = keys.iter().map(find).collect();
                 async move { Ok(FoundUsers { users }) }
             })
             .on(move |scope, call| {

@@ -4,13 +4,12 @@ use crate::bulk::BulkInput;
 use crate::bulk::step::{Asked, Bulk};
 use crate::conditions::Conditions;
 use crate::model::checked_custom;
-use crate::{App, SERVICE, UpdateCustomers, store};
+use crate::{App, SERVICE, UpdateCustomers, owners, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
 use std::ops::ControlFlow;
 use stoa_contracts::organization::FindBranches;
-use stoa_contracts::user::FindUsers;
 use stoa_eventlog::jobs::{self, NewJob, Operation};
 use stoa_kernel::db::Select;
 use stoa_kernel::http::Json;
@@ -71,20 +70,19 @@ async fn check_references(
     app: &App,
     input: &BulkInput,
 ) -> Result<(), Problem> {
-    let unknown =
-        |pointer: &str, detail: &str| Problem::invalid(vec![FieldError::new(pointer, "unknown", detail)]);
     if let Some(owner) = input.change.owner_id {
-        let keys = vec![owner.to_string()];
-        let found = app.mesh.call(&mut allowed.scope, FindUsers { keys }).await?;
-        if found.users.first() != Some(&Some(owner)) {
-            return Err(unknown("/change/ownerId", "there is no such user"));
-        }
+        owners::check(app, &mut allowed.scope, owner, "/change/ownerId").await?;
     }
     if let Some(branch) = input.change.branch_id {
         let keys = vec![branch.to_string()];
         let found = app.mesh.call(&mut allowed.scope, FindBranches { keys }).await?;
         if found.branches.first() != Some(&Some(branch)) {
-            return Err(unknown("/change/branchId", "there is no such live branch"));
+            let detail = "there is no such live branch";
+            return Err(Problem::invalid(vec![FieldError::new(
+                "/change/branchId",
+                "unknown",
+                detail,
+            )]));
         }
     }
     Ok(())
@@ -101,10 +99,5 @@ fn check_custom(input: &BulkInput, fields: &[crate::model::Field]) -> Result<(),
         .collect();
     checked_custom(&optional, &input.change.custom, &serde_json::Map::new())
         .map(|_| ())
-        .map_err(|mut problem| {
-            for error in &mut problem.errors {
-                error.pointer.insert_str(0, "/change");
-            }
-            problem
-        })
+        .map_err(|problem| super::pointing(problem, |pointer| format!("/change{pointer}")))
 }

@@ -5,7 +5,7 @@ use crate::model::{
     CreatedCustomer, Customer, CustomerInput, Duplicate, Field, Probe, checked_custom, duplicate_refusal,
     value,
 };
-use crate::{App, CreateCustomers, ReadCustomers, SERVICE, branches, error, store};
+use crate::{App, CreateCustomers, ReadCustomers, SERVICE, branches, error, owners, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
@@ -69,6 +69,8 @@ pub(super) async fn handle(
     allowed.rights.to_become(&customer)?;
     let visible = allowed.rights.rows_of::<ReadCustomers>();
     let probe = Probe::of(&customer);
+    // A first answer is given again whatever has become of the owner since, so that it is asked about only then.
+    let mut known_owner = allowed.scope.user();
     let (mut tx, customer, fields, duplicates) = loop {
         let (begun, rows) = command
             .begin_with(&app.db, &mut allowed.scope, |tx| {
@@ -81,6 +83,12 @@ pub(super) async fn handle(
             ControlFlow::Continue(fresh) => fresh,
             ControlFlow::Break(answer) => return Ok(answer),
         };
+        if known_owner != Some(customer.owner_id) {
+            tx.rollback().await;
+            owners::check(&app, &mut allowed.scope, customer.owner_id, "/ownerId").await?;
+            known_owner = Some(customer.owner_id);
+            continue;
+        }
         let [branch, fields, alike, ..] = rows.as_slice() else {
             return Err(store::missing_result().into());
         };

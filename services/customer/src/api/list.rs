@@ -5,13 +5,12 @@ use crate::model::{Customer, SCHEMA};
 use crate::{App, ReadCustomers, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 use stoa_contracts::customer::CustomerStatus;
 use stoa_kernel::db::Select;
-use stoa_kernel::http::{DataScopeParam, Json, ListQuery, Query};
+use stoa_kernel::http::{DataScopeParam, Fields, Json, ListQuery, Query};
 use stoa_kernel::{Allowed, FieldError, Problem};
 use stoa_types::{Page, SegmentId};
 
@@ -128,6 +127,8 @@ impl Wanted {
         let plan = ListQuery { sort, ..self.query }.plan(store::SORT)?;
         let fields = self.fields.or_else(|| view?.fields.clone());
         let fields = fields.map(known_fields).transpose()?;
+        let fields = fields.map(|names| names.join(","));
+        let fields = Fields::parse(fields.as_deref(), FIELDS)?;
         let mut select = Select::new(if self.archived {
             store::ARCHIVED
         } else {
@@ -140,10 +141,7 @@ impl Wanted {
         let page = plan.page(store::customers(&rows)?, |customer| {
             (store::sort_value(plan.key, customer), customer.id.uuid())
         });
-        match fields {
-            Some(fields) => Ok(Json(sparse(&page, &fields)?).into_response()),
-            None => Ok(Json(page).into_response()),
-        }
+        fields.answer(page)
     }
 }
 
@@ -157,20 +155,4 @@ pub(in crate::api) fn known_fields(mut fields: Vec<String>) -> Result<Vec<String
     }
     fields.push("id".to_owned());
     Ok(fields)
-}
-
-/// The page with these fields of each item only.
-fn sparse(page: &Page<Customer>, fields: &[String]) -> Result<Page<Value>, Problem> {
-    let mut items = Vec::with_capacity(page.items.len());
-    for customer in &page.items {
-        let mut item = serde_json::to_value(customer).map_err(|e| Problem::internal(&e))?;
-        if let Some(object) = item.as_object_mut() {
-            object.retain(|name, _| fields.contains(name));
-        }
-        items.push(item);
-    }
-    Ok(Page {
-        items,
-        next_cursor: page.next_cursor.clone(),
-    })
 }

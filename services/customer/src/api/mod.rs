@@ -87,11 +87,20 @@ pub(crate) fn routes() -> ApiRouter<App> {
 }
 
 /// A refusal of a list's parameters that came in a body: the names become pointers (RFC 6901).
-fn in_body(mut problem: Problem) -> Problem {
+fn in_body(problem: Problem) -> Problem {
+    pointing(problem, |pointer| {
+        let slash = if pointer.starts_with('/') { "" } else { "/" };
+        format!("{slash}{pointer}")
+    })
+}
+
+/// A refusal whose errors point to where `to` says; the detail of an invalid request names the same place.
+fn pointing(mut problem: Problem, to: impl Fn(&str) -> String) -> Problem {
     for error in &mut problem.errors {
-        if !error.pointer.starts_with('/') {
-            error.pointer.insert(0, '/');
-        }
+        error.pointer = to(&error.pointer);
+    }
+    if problem.code == "request.invalid" {
+        return Problem::invalid(problem.errors);
     }
     problem
 }

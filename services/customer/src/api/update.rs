@@ -1,7 +1,7 @@
 //! `PUT /api/customers/{id}`
 
 use crate::model::{Customer, CustomerInput, Field, checked_custom};
-use crate::{App, ReadCustomers, SERVICE, UpdateCustomers, branches, changes, error, store};
+use crate::{App, ReadCustomers, SERVICE, UpdateCustomers, branches, changes, error, owners, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
@@ -70,6 +70,7 @@ impl Update {
             branch,
         } = self;
         let command = Command::new(SERVICE, operation, key, &(id, body), &allowed.scope, &app.clock)?;
+        let mut known_owner = allowed.scope.user();
         let (mut tx, before, after, fields) = loop {
             let (begun, rows) = command
                 .begin_with(&app.db, &mut allowed.scope, |tx| {
@@ -92,6 +93,13 @@ impl Update {
             let after = input(&before)
                 .and_then(|input| changed(&allowed.rights, &before, expected, input, known, &fields));
             match after {
+                Ok(Changed::To(after))
+                    if after.owner_id != before.owner_id && known_owner != Some(after.owner_id) =>
+                {
+                    tx.rollback().await;
+                    owners::check(app, &mut allowed.scope, after.owner_id, "/ownerId").await?;
+                    known_owner = Some(after.owner_id);
+                }
                 Ok(Changed::To(after)) => break (tx, before, *after, fields),
                 Ok(Changed::ToUnknownBranch(branch)) => {
                     tx.rollback().await;

@@ -217,7 +217,7 @@ fn header(record: Record) -> Result<Vec<String>, BadFile> {
     let cells = match record {
         Record::Cells(cells) => cells,
         Record::Members(_) => return Err(empty()),
-        Record::Fault(fault) => {
+        Record::Fault(fault, _) => {
             let detail = format!(
                 "the first row must name the columns, and cannot be read: {}",
                 fault.detail

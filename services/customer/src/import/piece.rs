@@ -14,8 +14,8 @@ pub(super) struct FileRow {
     /// Bytes from the step's beginning to the row's end.
     pub(super) end: u64,
     pub(super) cells: Result<Vec<String>, Fault>,
-    /// The cells of a row that has too few or too many, for the error file.
-    pub(super) ragged: Option<Vec<String>>,
+    /// Of a row that cannot be read, for the error file: its cells, or none, and behind the columns' the rest of it.
+    pub(super) unread: Option<Vec<String>>,
 }
 
 /// What a step works on.
@@ -27,6 +27,8 @@ pub(super) struct Piece {
     /// Where to go on when there are no rows: bytes from the step's beginning, and what stands there.
     pub(super) taken: u64,
     pub(super) place: Place,
+    /// How the row begins that stands there.
+    pub(super) beginning: String,
 }
 
 /// Takes chunks until there is enough for a step.
@@ -39,10 +41,10 @@ pub(super) struct Taking<'s> {
 }
 
 impl<'s> Taking<'s> {
-    pub(super) fn new(format: Format, columns: &'s [String], place: Place) -> Self {
+    pub(super) fn new(format: Format, columns: &'s [String], place: Place, beginning: &str) -> Self {
         Self {
             columns,
-            reader: Rows::at(format, place),
+            reader: Rows::at(format, place, beginning),
             rows: Vec::new(),
             taken: 0,
             last: false,
@@ -58,14 +60,18 @@ impl<'s> Taking<'s> {
                 self.last = ends;
                 return ends || self.is_enough();
             };
-            let ragged = match &record {
+            let unread = match &record {
                 Record::Cells(cells) if cells.len() != self.columns.len() => Some(cells.clone()),
-                _ => None,
+                Record::Fault(_, text) => {
+                    let none = std::iter::repeat_n(String::new(), self.columns.len());
+                    Some(none.chain([text.clone()]).collect())
+                }
+                Record::Cells(_) | Record::Members(_) => None,
             };
             self.rows.push(FileRow {
                 end: (self.taken + chunk.len() - rest.len()) as u64,
                 cells: aligned(record, self.columns),
-                ragged,
+                unread,
             });
         }
         // Whether something follows, the next step sees.
@@ -85,6 +91,7 @@ impl<'s> Taking<'s> {
             last: self.last,
             taken: self.taken as u64,
             place: self.reader.place().unwrap_or_default(),
+            beginning: self.reader.beginning(),
             rows: self.rows,
         }
     }
@@ -113,10 +120,10 @@ mod tests {
             chunks: 0,
             held: 0,
         };
-        let (mut at, mut place) = (0, Place::default());
+        let (mut at, mut place, mut beginning) = (0, Place::default(), String::new());
         loop {
             seen.steps += 1;
-            let mut taking = Taking::new(format, &columns, place);
+            let mut taking = Taking::new(format, &columns, place, &beginning);
             let (mut chunks, mut from) = (0, at);
             loop {
                 let to = (from / CHUNK * CHUNK + CHUNK).min(text.len());
@@ -132,14 +139,24 @@ mod tests {
             let piece = taking.piece();
             for row in &piece.rows {
                 let told = row.cells.clone().map(|cells| cells.concat());
-                seen.rows.push(told.map_err(|fault| fault.detail));
+                let unread = row.unread.iter().flatten().cloned().collect::<String>();
+                seen.rows
+                    .push(told.map_err(|fault| format!("{}: {unread}", fault.detail)));
             }
             if piece.last {
                 return seen;
             }
-            (at, place) = match piece.rows.last() {
-                Some(row) => (at + usize::try_from(row.end).unwrap(), Place::default()),
-                None => (at + usize::try_from(piece.taken).unwrap(), piece.place),
+            (at, place, beginning) = match piece.rows.last() {
+                Some(row) => (
+                    at + usize::try_from(row.end).unwrap(),
+                    Place::default(),
+                    String::new(),
+                ),
+                None => (
+                    at + usize::try_from(piece.taken).unwrap(),
+                    piece.place,
+                    piece.beginning,
+                ),
             };
         }
     }
@@ -156,7 +173,12 @@ mod tests {
         let json = format!("{{\"name\":\"Good\"}}\n{{\"name\":\"{open}\"}}\n{{\"name\":\"Last\"}}\n");
         let (open, wide) = (format!("Good\n{open}\nLast"), format!("Good\n{wide}\nLast"));
         for (format, text, told, last) in [
-            (COMMA, &quote, "perhaps a quote is not closed", false),
+            (
+                COMMA,
+                &quote,
+                "the quote that begins in this row is not closed",
+                false,
+            ),
             (COMMA, &open, "exceeds 1 MiB", true),
             (COMMA, &wide, "exceeds 1 MiB", true),
             (COMMA, &closed, "exceeds 1 MiB", true),
@@ -166,6 +188,9 @@ mod tests {
             assert_eq!(seen.rows[0], Ok("Good".to_owned()));
             let fault = seen.rows[1].clone().unwrap_err();
             assert!(fault.contains(told), "{fault}");
+            let (_, beginning) = fault.rsplit_once(": ").unwrap();
+            assert!(text.contains(beginning.trim_end_matches('…')), "{beginning}");
+            assert_eq!(beginning.chars().count(), 200);
             let after: &[Result<String, String>] = if last { &[Ok("Last".to_owned())] } else { &[] };
             assert_eq!(seen.rows.len() - 2, after.len(), "{} of {told}", seen.steps);
             assert_eq!(&seen.rows[2..], after);

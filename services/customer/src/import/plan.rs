@@ -13,7 +13,7 @@ use crate::{CreateCustomers, ReadCustomers, UpdateCustomers};
 use std::collections::HashMap;
 use stoa_contracts::customer::CustomerStatus;
 use stoa_kernel::db::Origin;
-use stoa_kernel::{Clock, Problem, Record, Rights};
+use stoa_kernel::{Clock, Permission, Problem, Record, Rights};
 use stoa_types::{BranchId, CustomerId, UserId};
 
 /// What the batch may do, decided with what the user holds now.
@@ -43,7 +43,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) counts: Counts,
     working: Vec<Working>,
-    by_key: HashMap<String, usize>,
+    by_key: HashMap<(KeyField, String), usize>,
     /// Who has an address or a key, of the live customers that the batch could meet.
     emails: HashMap<String, CustomerId>,
     keys: HashMap<String, CustomerId>,
@@ -99,7 +99,7 @@ impl<'a> Batch<'a> {
             let (email, key) = (customer.email.clone(), customer.external_key.clone());
             batch.emails.extend(email.map(|email| (email, customer.id)));
             batch.keys.extend(key.map(|key| (key, customer.id)));
-            batch.remember(&customer, batch.working.len());
+            batch.remember(None, &customer, batch.working.len());
             batch.working.push(Working {
                 before: Some(customer.clone()),
                 now: customer,
@@ -108,15 +108,17 @@ impl<'a> Batch<'a> {
         batch
     }
 
-    fn remember(&mut self, customer: &Customer, position: usize) {
-        let key = match self.settings.key {
-            Some(KeyField::Id) => Some(customer.id.to_string()),
-            Some(KeyField::ExternalKey) => customer.external_key.clone(),
-            Some(KeyField::Email) => customer.email.clone(),
-            None => None,
-        };
-        if let Some(key) = key {
-            self.by_key.insert(key, position);
+    /// Notes what a customer is found by from now on.
+    fn remember(&mut self, before: Option<&Customer>, now: &Customer, position: usize) {
+        for field in self.settings.keys() {
+            let old = before.and_then(|before| key_of(field, before));
+            let new = key_of(field, now);
+            if let Some(old) = old.filter(|old| new.as_ref() != Some(old)) {
+                self.by_key.remove(&(field, old));
+            }
+            if let Some(new) = new {
+                self.by_key.insert((field, new), position);
+            }
         }
     }
 
@@ -131,29 +133,45 @@ impl<'a> Batch<'a> {
             cells,
             escaped: self.settings.is_csv(),
         };
-        let key = said.key(self.settings.key).map_err(|fault| vec![fault])?;
+        let key = said.key(self.settings.keys()).map_err(|fault| vec![fault])?;
         let found = key.as_ref().and_then(|key| self.by_key.get(key).copied());
-        match (self.settings.mode, found) {
-            (Mode::Create, Some(_)) => Err(said.fault(
-                self.settings.key_field(),
-                "exists",
-                "a customer with this key exists already",
-            )),
-            (Mode::Update, None) => {
-                let (rule, detail) = match key {
-                    Some(_) => ("unknown", "no customer has this key"),
-                    None => ("required", "is required, to find the customer"),
-                };
-                Err(said.fault(self.settings.key_field(), rule, detail))
+        let seen = found.filter(|position| self.sees(*position));
+        let field = key.map(|(field, _)| field);
+        match (self.settings.mode, seen, field) {
+            (Mode::Update | Mode::Upsert, Some(position), _) => self.update(&said, position),
+            (Mode::Update, None, None) => Err(self.no_key(&said)),
+            // An id that is not there and one that is out of sight look the same.
+            (Mode::Update, None, Some(field)) | (Mode::Upsert, None, Some(field @ KeyField::Id)) => {
+                let detail = "there is no such customer, or you may not see it";
+                Err(said.fault(field.field(), "unknown", detail))
             }
-            (Mode::Upsert, None) if key.is_some() && self.settings.key == Some(KeyField::Id) => Err(said
-                .fault(
-                    "id",
-                    "unknown",
-                    "no customer has this id; leave it empty to create one",
-                )),
-            (Mode::Create | Mode::Upsert, None) => self.create(&said),
-            (Mode::Update | Mode::Upsert, Some(position)) => self.update(&said, position),
+            (Mode::Create, Some(_), Some(field)) => Err(taken(&said, field)),
+            (_, None, Some(field)) if found.is_some() && field != KeyField::Id => Err(taken(&said, field)),
+            (Mode::Create | Mode::Upsert, _, _) => self.create(&said),
+        }
+    }
+
+    /// Whether the user of the import may know of a customer.
+    fn sees(&self, position: usize) -> bool {
+        let update = self.holder.update.as_ref().map(Rights::caller);
+        let caller = update.or(self.holder.create.as_ref().map(Rights::caller));
+        let customer = self.working.get(position).map(|working| &working.now);
+        caller.zip(customer).is_some_and(|(caller, customer)| {
+            [ReadCustomers::NAME, UpdateCustomers::NAME]
+                .into_iter()
+                .any(|permission| caller.decide(permission, Some(customer)).allowed)
+        })
+    }
+
+    /// A row without a key, where it needs one.
+    fn no_key(&self, said: &Said<'_>) -> Vec<Fault> {
+        let fields: Vec<_> = self.settings.keys().map(KeyField::field).collect();
+        match fields.as_slice() {
+            [field] => said.fault(field, "required", "is required, to find the customer"),
+            _ => {
+                let detail = format!("one of {} is required, to find the customer", fields.join(", "));
+                vec![Fault::of_row("required", detail)]
+            }
         }
     }
 
@@ -183,7 +201,7 @@ impl<'a> Batch<'a> {
             .map_err(|problem| said.faults_of(problem))?;
         self.claim(said, None, &customer)?;
         self.told.push(Told::Created(customer.created()));
-        self.remember(&customer, self.working.len());
+        self.remember(None, &customer, self.working.len());
         self.working.push(Working {
             before: None,
             now: customer,
@@ -221,7 +239,7 @@ impl<'a> Batch<'a> {
         rights.to_become(&after).map_err(refused)?;
         self.claim(said, Some(&before), &after)?;
         self.told.append(&mut told);
-        self.remember(&after, position);
+        self.remember(Some(&before), &after, position);
         if let Some(working) = self.working.get_mut(position) {
             working.now = after;
         }
@@ -263,7 +281,7 @@ impl<'a> Batch<'a> {
             return Err(said.fault("email", "unique", "another customer has this e-mail address"));
         }
         if taken(&self.keys, &after.external_key) {
-            return Err(said.fault("externalKey", "unique", "another customer has this key"));
+            return Err(said.fault("externalKey", "unique", "this key is taken"));
         }
         let moved = |known: &mut HashMap<String, CustomerId>, old: Option<&String>, new: Option<&String>| {
             if old != new {
@@ -296,6 +314,20 @@ impl<'a> Batch<'a> {
         }
         changes
     }
+}
+
+/// What a customer is found by.
+fn key_of(field: KeyField, customer: &Customer) -> Option<String> {
+    match field {
+        KeyField::Id => Some(customer.id.to_string()),
+        KeyField::ExternalKey => customer.external_key.clone(),
+        KeyField::Email => customer.email.clone(),
+    }
+}
+
+/// Somebody has the row's key, perhaps out of the user's sight.
+fn taken(said: &Said<'_>, field: KeyField) -> Vec<Fault> {
+    said.fault(field.field(), "exists", "this key is taken")
 }
 
 fn placed(said: &Said<'_>, input: &CustomerInput) -> Result<(BranchId, UserId), Vec<Fault>> {

@@ -44,16 +44,22 @@ impl Said<'_> {
         cell.trim()
     }
 
-    /// What the row is found by, as it is stored; `None` when the cell is empty or there is no key.
+    /// What the row is found by, as it is stored: the first of `keys` whose cell is not empty; `None` when all are.
     ///
     /// # Errors
     /// When the cell is no such key.
-    pub(crate) fn key(&self, key: Option<KeyField>) -> Result<Option<String>, Fault> {
-        let Some(key) = key else { return Ok(None) };
-        let Some(cell) = self.cell(key.field()).filter(|cell| !cell.is_empty()) else {
+    pub(crate) fn key(
+        &self,
+        mut keys: impl Iterator<Item = KeyField>,
+    ) -> Result<Option<(KeyField, String)>, Fault> {
+        let full = |key: KeyField| {
+            let cell = self.cell(key.field()).filter(|cell| !cell.is_empty())?;
+            Some((key, cell))
+        };
+        let Some((key, cell)) = keys.find_map(full) else {
             return Ok(None);
         };
-        Ok(Some(match key {
+        let value = match key {
             KeyField::ExternalKey => cell.to_owned(),
             KeyField::Email => cell.to_lowercase(),
             KeyField::Id => {
@@ -61,7 +67,8 @@ impl Said<'_> {
                 let id = id.map_err(|_| self.one_fault("id", "type", "is not an id"))?;
                 id.to_string()
             }
-        }))
+        };
+        Ok(Some((key, value)))
     }
 
     /// `base` with what the row says.

@@ -18,6 +18,8 @@ const MAX_ROW: usize = 1 << 20;
 pub(crate) const MAX_NAME: usize = 200;
 /// The most characters of a cell that are shown where a file is only looked at.
 const SHOWN: usize = 200;
+/// The bytes that hold these.
+const SHOWN_BYTES: usize = 4 * (SHOWN + 1);
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +38,8 @@ pub(crate) enum Record {
     Cells(Vec<String>),
     /// A row of NDJSON: names and values.
     Members(Vec<(String, String)>),
-    /// A row that cannot be read.
-    Fault(Fault),
+    /// A row that cannot be read, and its text: of CSV how it begins.
+    Fault(Fault, String),
 }
 
 /// Why a row cannot be read, or what it says is refused.
@@ -105,7 +107,11 @@ pub(crate) struct Rows {
 
 enum Kind {
     Csv(Box<Csv>),
-    Lines { line: Vec<u8>, too_long: bool },
+    Lines {
+        line: Vec<u8>,
+        /// How a line begins that is too long.
+        too_long: Option<String>,
+    },
 }
 
 impl Rows {
@@ -115,18 +121,18 @@ impl Rows {
             Format::Csv { delimiter } => Kind::Csv(Box::new(Csv::new(delimiter))),
             Format::Ndjson => Kind::Lines {
                 line: Vec::new(),
-                too_long: false,
+                too_long: None,
             },
         };
         Self { kind }
     }
 
-    /// At a place that another reader told of.
-    pub(crate) fn at(format: Format, place: Place) -> Self {
+    /// At a place that another reader told of, in a row with this beginning.
+    pub(crate) fn at(format: Format, place: Place, beginning: &str) -> Self {
         let mut rows = Self::new(format);
         match &mut rows.kind {
-            Kind::Csv(csv) => csv.go_on(place),
-            Kind::Lines { too_long, .. } => *too_long = place != Place::Row,
+            Kind::Csv(csv) => csv.go_on(place, beginning),
+            Kind::Lines { too_long, .. } => *too_long = (place != Place::Row).then(|| beginning.to_owned()),
         }
         rows
     }
@@ -135,8 +141,18 @@ impl Rows {
     pub(crate) fn place(&self) -> Option<Place> {
         match &self.kind {
             Kind::Csv(csv) => csv.place(),
-            Kind::Lines { too_long: true, .. } => Some(Place::Open),
+            Kind::Lines {
+                too_long: Some(_), ..
+            } => Some(Place::Open),
             Kind::Lines { line, .. } => line.is_empty().then_some(Place::Row),
+        }
+    }
+
+    /// How the row begins, up to 200 characters, of which the rest is skipped; empty at other places.
+    pub(crate) fn beginning(&self) -> String {
+        match &self.kind {
+            Kind::Csv(csv) => csv.beginning(),
+            Kind::Lines { too_long, .. } => too_long.clone().unwrap_or_default(),
         }
     }
 
@@ -158,27 +174,43 @@ impl Rows {
     }
 }
 
-fn next_line(line: &mut Vec<u8>, too_long: &mut bool, input: &mut &[u8], last: bool) -> Option<Record> {
+/// What is shown of a row's first bytes.
+fn first_of(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text.get(..SHOWN_BYTES).unwrap_or(text));
+    shown(text.trim_end_matches(['\r', '\n'])).into_owned()
+}
+
+fn next_line(
+    line: &mut Vec<u8>,
+    too_long: &mut Option<String>,
+    input: &mut &[u8],
+    last: bool,
+) -> Option<Record> {
     loop {
         let end = input.iter().position(|byte| *byte == b'\n');
         let (piece, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
         *input = rest;
-        if line.len() + piece.len() > MAX_ROW {
-            *too_long = true;
+        if too_long.is_none() {
+            if line.len() + piece.len() > MAX_ROW {
+                line.extend_from_slice(piece.get(..SHOWN_BYTES).unwrap_or(piece));
+                *too_long = Some(first_of(line));
+                line.clear();
+            } else {
+                line.extend_from_slice(piece);
+            }
         }
-        if !*too_long {
-            line.extend_from_slice(piece);
-        }
-        if end.is_none() && !(last && (!line.is_empty() || *too_long)) {
+        if end.is_none() && !(last && (!line.is_empty() || too_long.is_some())) {
             return None;
         }
         let whole = std::mem::take(line);
-        if std::mem::take(too_long) {
-            return Some(Record::Fault(Fault::of_row("length", "the line exceeds 1 MiB")));
+        if let Some(beginning) = too_long.take() {
+            let fault = Fault::of_row("length", "the line exceeds 1 MiB");
+            return Some(Record::Fault(fault, beginning));
         }
         let whole = whole.trim_ascii();
         if !whole.is_empty() {
-            return Some(members(whole).map_or_else(Record::Fault, Record::Members));
+            let text = || String::from_utf8_lossy(whole).into_owned();
+            return Some(members(whole).map_or_else(|fault| Record::Fault(fault, text()), Record::Members));
         }
         if input.is_empty() {
             return None;
@@ -268,10 +300,14 @@ fn cell(name: &str, value: Value) -> Result<String, Fault> {
 /// When the row has other cells than there are columns.
 pub(crate) fn aligned(record: Record, columns: &[String]) -> Result<Vec<String>, Fault> {
     match record {
-        Record::Fault(fault) => Err(fault),
+        Record::Fault(fault, _) => Err(fault),
         Record::Cells(cells) if cells.len() == columns.len() => Ok(cells),
         Record::Cells(cells) => {
-            let detail = format!("the row has {} cells, the header {}", cells.len(), columns.len());
+            let count = match cells.len() {
+                1 => "1 cell".to_owned(),
+                count => format!("{count} cells"),
+            };
+            let detail = format!("the row has {count}, the header {}", columns.len());
             Err(Fault::of_row("columns", detail))
         }
         Record::Members(members) => {

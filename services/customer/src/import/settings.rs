@@ -8,7 +8,7 @@ use stoa_contracts::customer::CustomerStatus;
 use stoa_types::{BranchId, UploadId, UserId};
 
 /// What rows are found by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum KeyField {
     /// The id that this API gave the customer.
@@ -70,7 +70,11 @@ pub(crate) struct Settings {
     pub(crate) start: u64,
     pub(crate) bytes: u64,
     pub(crate) rows: u64,
+    /// What rows are found by.
     pub(crate) key: Option<KeyField>,
+    /// What rows are found by whose cell of `key` is empty: the first of these whose cell is not.
+    #[serde(default)]
+    pub(crate) other_keys: Vec<KeyField>,
     pub(crate) mode: Mode,
     pub(crate) dry_run: bool,
     pub(crate) defaults: Defaults,
@@ -87,8 +91,8 @@ impl Settings {
         matches!(self.format, Format::Csv { .. })
     }
 
-    /// The field that the key is in, for errors.
-    pub(crate) fn key_field(&self) -> &'static str {
-        self.key.map_or("name", KeyField::field)
+    /// What rows are found by: the first of these whose cell is not empty.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = KeyField> + '_ {
+        self.key.into_iter().chain(self.other_keys.iter().copied())
     }
 }

@@ -16,6 +16,7 @@ use stoa_contracts::organization::FindBranches;
 use stoa_contracts::user::FindUsers;
 use stoa_eventlog::jobs::{JobKind, Next, Step, StepError};
 use stoa_kernel::{DbError, Problem, Rights, Scope};
+use uuid::Uuid;
 
 /// When a constraint refuses a batch, because somebody else was quicker, smaller ones are tried: of one row it is known
 /// which is at fault.
@@ -33,13 +34,15 @@ impl JobKind for Import {
 }
 
 /// Where an import stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct State {
     /// Bytes of text that are done; 0 before the first step.
     at: u64,
     /// What stands there, which may be the inside of a row that is too long.
     place: Place,
+    /// How that row begins.
+    beginning: String,
     /// Rows that are done.
     rows: i64,
     /// Bytes of the errors that are kept.
@@ -116,7 +119,12 @@ async fn read(app: &App, step: &mut Step<Import>, at: u64) -> Result<Piece, Step
     let settings = &step.input;
     let chunk = CHUNK as u64;
     let (mut n, mut skip) = (at / chunk, usize::try_from(at % chunk).unwrap_or(0));
-    let mut taking = Taking::new(settings.format, &settings.columns, step.state.place);
+    let mut taking = Taking::new(
+        settings.format,
+        &settings.columns,
+        step.state.place,
+        &step.state.beginning,
+    );
     loop {
         let mut tx = app.db.begin(&mut step.scope);
         let first = i32::try_from(n).unwrap_or(i32::MAX);
@@ -176,7 +184,7 @@ async fn resolve(
 fn refusal(constraint: &str) -> Fault {
     let detail = match constraint {
         "customer_email_live" => "another customer has this e-mail address",
-        "customer_external_key_live" => "another customer has this key",
+        "customer_external_key_live" => "this key is taken",
         _ => "the row contradicts another customer",
     };
     Fault::of_row("unique", detail)
@@ -229,8 +237,8 @@ impl Portion<'_> {
         let mut tx = app.db.begin(&mut step.scope);
         let (keys, emails, externals) = self.looked_up(settings);
         bulk::by_index(&mut tx);
-        if let Some(key) = settings.key {
-            bulk::lock_by_key(&mut tx, key, keys);
+        if settings.key.is_some() {
+            bulk::lock_by_keys(&mut tx, keys);
         }
         bulk::find_taken(&mut tx, emails, externals);
         store::all_fields(&mut tx);
@@ -253,7 +261,7 @@ impl Portion<'_> {
             origin: &origin,
             clock: &app.clock,
         };
-        let mut state = step.state;
+        let mut state = step.state.clone();
         let (changes, counts, failures) = self.decide(around, known, state.rows);
         if !settings.dry_run {
             bulk::write(&mut tx, &app.clock, &changes, &fields)?;
@@ -277,9 +285,9 @@ impl Portion<'_> {
             .map_err(|problem| Stopped::Other(StepError::Fail(problem)))
     }
 
-    /// The keys, e-mail addresses and external keys that the rows name.
-    fn looked_up(&self, settings: &Settings) -> (Vec<String>, Vec<String>, Vec<String>) {
-        let (mut keys, mut emails, mut externals) = (Vec::new(), Vec::new(), Vec::new());
+    /// What the rows find their customers by, and the e-mail addresses and external keys that they name besides.
+    fn looked_up(&self, settings: &Settings) -> (bulk::Keys, Vec<String>, Vec<String>) {
+        let (mut keys, mut emails, mut externals) = (bulk::Keys::default(), Vec::new(), Vec::new());
         for cells in self.rows.iter().filter_map(|row| row.cells.as_ref().ok()) {
             let said = Said {
                 columns: &settings.columns,
@@ -288,20 +296,27 @@ impl Portion<'_> {
                 escaped: settings.is_csv(),
             };
             let full = |field| said.cell(field).filter(|cell| !cell.is_empty());
-            keys.extend(said.key(settings.key).ok().flatten());
             emails.extend(full("email").map(str::to_lowercase));
-            if settings.key != Some(KeyField::ExternalKey) {
-                externals.extend(full("externalKey").map(str::to_owned));
+            match said.key(settings.keys()) {
+                Ok(Some((KeyField::ExternalKey, key))) => {
+                    keys.external_keys.push(key);
+                    continue;
+                }
+                Ok(Some((KeyField::Email, email))) => keys.emails.push(email),
+                Ok(Some((KeyField::Id, id))) => keys.ids.extend(id.parse::<Uuid>().ok()),
+                Ok(None) | Err(_) => {}
             }
+            externals.extend(full("externalKey").map(str::to_owned));
         }
         (keys, emails, externals)
     }
 
     fn decide(&self, around: Surroundings<'_>, known: Known, done: i64) -> (Changes, Counts, Vec<Failure>) {
+        // Of CSV the header is row 1; of NDJSON a row is a line.
+        let first = if around.settings.is_csv() { 2 } else { 1 };
         let mut batch = Batch::new(around, known);
         let mut failures = Vec::new();
-        // The header is row 1.
-        for (position, row) in (done + 2..).zip(self.rows) {
+        for (position, row) in (done + first..).zip(self.rows) {
             let outcome = match (&row.cells, &self.refused) {
                 (Err(fault), _) => Err(vec![fault.clone()]),
                 (_, Some(fault)) => Err(vec![fault.clone()]),
@@ -312,7 +327,7 @@ impl Portion<'_> {
                     position,
                     customer_id: None,
                     faults,
-                    cells: row.cells.as_ref().ok().or(row.ragged.as_ref()).cloned(),
+                    cells: row.cells.as_ref().ok().or(row.unread.as_ref()).cloned(),
                 });
             }
         }
@@ -323,11 +338,15 @@ impl Portion<'_> {
 
 impl State {
     fn advance(&mut self, portion: &Portion<'_>, counts: Counts, failed: i64, dry_run: bool) {
-        let (taken, place) = match portion.rows.last() {
-            Some(row) => (row.end, Place::Row),
-            None => (portion.piece.taken, portion.piece.place),
+        let (taken, place, beginning) = match portion.rows.last() {
+            Some(row) => (row.end, Place::Row, String::new()),
+            None => (
+                portion.piece.taken,
+                portion.piece.place,
+                portion.piece.beginning.clone(),
+            ),
         };
-        (self.at, self.place) = (portion.at + taken, place);
+        (self.at, self.place, self.beginning) = (portion.at + taken, place, beginning);
         self.rows += portion.rows.len() as i64;
         let result = &mut self.result;
         result.created += counts.created;

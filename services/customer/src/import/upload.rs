@@ -114,14 +114,15 @@ impl From<StoredUpload> for Upload {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationError {
-    /// The row in the file, of which the header is row 1; of a bulk update, the customer's turn.
+    /// The row in the file: of CSV the header is row 1, of NDJSON the first line; blank lines do not count. Of a bulk
+    /// update, the customer's turn.
     pub row: i64,
     /// The customer of a bulk update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<CustomerId>,
     /// What was wrong.
     pub faults: Vec<Fault>,
-    /// The row's cells as they were in the file, cut to 200 characters.
+    /// The row's cells as they were in the file, cut to 200 characters; what belongs to no column stands behind them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cells: Option<Vec<String>>,
 }

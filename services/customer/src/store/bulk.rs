@@ -1,6 +1,5 @@
 //! Many customers in a few statements: what an import or a bulk update reads before a batch, and writes after it.
 
-use crate::import::KeyField;
 use crate::model::value::{Entry, Key, entries};
 use crate::model::{Customer, Field};
 use serde::Serialize;
@@ -30,14 +29,14 @@ pub(crate) enum Told {
     StatusChanged(CustomerStatusChanged),
 }
 
-/// A statement for each key: the first customer from there on, in the order of `column`.
+/// A statement for each key in the parameter `keys`: the first customer from there on, in the order of `column`.
 ///
 /// `column = any(…)` would be simpler. But to a planner that takes the tenant for a small one, as before the statistics
 /// have caught up with an import, every index that begins with the tenant looks as good, and the wrong one reads all of
 /// its customers. Only one index has this order; [`BY_INDEX`] keeps the planner from sorting instead.
-fn seek(column: &str, sql_type: &str) -> String {
+fn seek(column: &str, keys: &str) -> String {
     format!(
-        "select c.{column}, c.id from unnest($1::{sql_type}[]) k(key)
+        "select c.{column}, c.id from unnest({keys}::text[]) k(key)
          cross join lateral (select {column}, id from customer.customer
            where archived_at is null and {column} >= k.key order by {column} limit 1) c
          where c.{column} = k.key"
@@ -54,18 +53,27 @@ pub(crate) fn by_index(tx: &mut TenantTx<'_>) {
     tx.defer(BY_INDEX, params![]);
 }
 
+/// What customers are found by.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    pub(crate) ids: Vec<Uuid>,
+    pub(crate) external_keys: Vec<String>,
+    pub(crate) emails: Vec<String>,
+}
+
 /// Locks the live customers that have one of these keys, in the order of their ids. After [`by_index`].
-pub(crate) fn lock_by_key(tx: &mut TenantTx<'_>, key: KeyField, values: Vec<String>) {
-    let found = match key {
-        KeyField::ExternalKey => seek("external_key", "text"),
-        KeyField::Email => seek("email", "text"),
-        KeyField::Id => {
-            let ids: Vec<CustomerId> = values.iter().filter_map(|value| value.parse().ok()).collect();
-            return lock_by_id(tx, &ids);
-        }
-    };
-    let found = format!("select f.id from ({found}) f order by f.id");
-    tx.defer(lock(&found), params![in_order(values)]);
+pub(crate) fn lock_by_keys(tx: &mut TenantTx<'_>, keys: Keys) {
+    let (by_external_key, by_email) = (seek("external_key", "$2"), seek("email", "$3"));
+    let found = format!(
+        "select f.id from (select unnest($1::uuid[]) as id
+           union select k.id from ({by_external_key}) k union select m.id from ({by_email}) m) f order by f.id"
+    );
+    let values = params![
+        in_order(keys.ids),
+        in_order(keys.external_keys),
+        in_order(keys.emails)
+    ];
+    tx.defer(lock(&found), values);
 }
 
 /// Locks the live ones of these customers, in the order of their ids. After [`by_index`].
@@ -93,8 +101,8 @@ fn in_order<T: Ord>(mut values: Vec<T>) -> Vec<T> {
 
 /// Reads who has these e-mail addresses, and who has these external keys: rows for [`taken`]. After [`by_index`].
 pub(crate) fn find_taken(tx: &mut TenantTx<'_>, emails: Vec<String>, keys: Vec<String>) {
-    tx.defer(seek("email", "text"), params![in_order(emails)]);
-    tx.defer(seek("external_key", "text"), params![in_order(keys)]);
+    tx.defer(seek("email", "$1"), params![in_order(emails)]);
+    tx.defer(seek("external_key", "$1"), params![in_order(keys)]);
 }
 
 /// The texts in a statement's rows, and who has them.

@@ -261,7 +261,17 @@ async fn a_stray_quote_in_a_large_file_is_one_error() {
     let error = &errors.body["items"][0];
     assert_eq!(error["row"], 3);
     let detail = error["faults"][0]["detail"].as_str().unwrap();
-    assert!(detail.contains("perhaps a quote is not closed"), "{detail}");
+    assert!(
+        detail.contains("the quote that begins in this row is not closed"),
+        "{detail}"
+    );
+    let path = format!("/api/customers/imports/{}/errors.csv", upload.id());
+    let csv = user.get(&path).await.expect(200);
+    assert!(
+        csv.text.contains("Stray,\"\"Customer, with a comma"),
+        "{}",
+        csv.text
+    );
 }
 
 // covers: CRM-09

@@ -154,6 +154,11 @@ async fn what_cannot_be_merged() {
     let stale = ann.change(Method::POST, &target, "\"1\"", Some(body(9))).await;
     stale.problem(412, "request.stale");
     assert_eq!(stale.body["errors"][0]["pointer"], "/fromVersion");
+    let detail = stale.body["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("/fromVersion names an old version"),
+        "{detail}"
+    );
     let nobody = json!({ "from": uuid::Uuid::nil(), "fromVersion": 1 });
     ann.change(Method::POST, &target, "*", Some(nobody))
         .await

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use stoa_testkit::platform::{binary, free_address};
 
 fn doctor(folder: &Path, arguments: &[&str]) -> Output {
@@ -120,4 +120,17 @@ fn every_shell_gets_its_completions() {
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("possible values"));
+}
+
+#[test]
+fn who_stops_reading_hears_no_complaint() {
+    let mut child = Command::new(binary().unwrap())
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }

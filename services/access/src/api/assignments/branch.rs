@@ -1,6 +1,6 @@
 //! `PUT /api/iam/users/{id}/branch`
 
-use super::check_branch;
+use super::{check_branch, check_user};
 use crate::api::UserPath;
 use crate::model::{HomeBranch, Saved};
 use crate::store::{self, Change, PolicyWrite};
@@ -21,6 +21,7 @@ pub(crate) async fn handler(
     key: IdempotencyKey,
     Json(body): Json<HomeBranch>,
 ) -> Result<Response, Problem> {
+    check_user(&app, &mut allowed.scope, id).await?;
     if let Some(branch) = body.branch_id {
         check_branch(&app, &mut allowed.scope, branch).await?;
     }

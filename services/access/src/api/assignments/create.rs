@@ -1,6 +1,6 @@
 //! `POST /api/iam/assignments`
 
-use super::check_branch;
+use super::{check_branch, check_user};
 use crate::administration::Administration;
 use crate::api::{administration, administration_reads};
 use crate::error::{already_assigned, unknown_role};
@@ -22,6 +22,7 @@ pub(crate) async fn handler(
     Json(body): Json<AssignmentInput>,
 ) -> Result<Response, Problem> {
     body.check()?;
+    check_user(&app, &mut allowed.scope, body.user_id).await?;
     if let Some(branch) = body.branch_id {
         check_branch(&app, &mut allowed.scope, branch).await?;
     }

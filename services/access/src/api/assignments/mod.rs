@@ -6,11 +6,23 @@ pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod list;
 
-use crate::error::unknown_branch;
+use crate::error::{archived_user, unknown_branch, unknown_user};
 use crate::{App, store};
 use stoa_contracts::organization::GetBranch;
+use stoa_contracts::user::GetUser;
 use stoa_kernel::{CallError, Problem, Scope};
-use stoa_types::BranchId;
+use stoa_types::{BranchId, UserId};
+
+/// Refuses (422) a user who does not exist or is archived: an administrator whom nobody is would count as one, and the
+/// last who is could go. Asks the user service, and so runs before the transaction.
+async fn check_user(app: &App, scope: &mut Scope, user: UserId) -> Result<(), Problem> {
+    match app.context.mesh.call(scope, GetUser { id: user }).await {
+        Ok(card) if card.archived => Err(archived_user()),
+        Ok(_) => Ok(()),
+        Err(CallError::Refused(problem)) if problem.status == 404 => Err(unknown_user()),
+        Err(error) => Err(error.into()),
+    }
+}
 
 /// Refuses (422) a branch that does not exist. Asks the organization service when its event has not arrived yet, and
 /// so runs before the transaction.

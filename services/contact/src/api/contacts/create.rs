@@ -1,7 +1,7 @@
 //! `POST /api/contacts`
 
 use crate::model::{Contact, ContactInput};
-use crate::{App, CreateContacts, SERVICE, branches, store};
+use crate::{App, CreateContacts, SERVICE, branches, owners, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
@@ -39,6 +39,8 @@ pub(super) async fn handle(
     )?;
     let contact = proposed(&allowed, input, &app)?;
     allowed.rights.to_become(&contact)?;
+    // A first answer is given again whatever has become of the owner since, so that it is asked about only then.
+    let mut known_owner = allowed.scope.user();
     let mut tx = loop {
         let (begun, rows) = command
             .begin_with(&app.db, &mut allowed.scope, |tx| {
@@ -49,6 +51,12 @@ pub(super) async fn handle(
             ControlFlow::Continue(fresh) => fresh,
             ControlFlow::Break(answer) => return Ok(answer),
         };
+        if known_owner != Some(contact.owner_id) {
+            tx.rollback().await;
+            owners::check(&app, &mut allowed.scope, contact.owner_id).await?;
+            known_owner = Some(contact.owner_id);
+            continue;
+        }
         match store::branch_archived(store::rows_at(&rows, 0)?)?.map(branches::check_live) {
             Some(Ok(())) => break tx,
             Some(Err(problem)) => return tx.refuse(problem).await,

@@ -4,10 +4,17 @@ use crate::model::{Link, SCHEMA};
 use crate::{App, ReadContacts, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use stoa_kernel::db::Select;
-use stoa_kernel::http::{Json, Path};
+use stoa_kernel::http::{Json, Path, Query};
 use stoa_kernel::{Allowed, Problem};
 use stoa_types::{ContactId, Page};
+
+/// There is nothing to choose; a parameter is a mistake.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {}
 
 pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
     op.id("listContactCustomers")
@@ -22,6 +29,7 @@ pub(super) async fn handle(
     mut allowed: Allowed<ReadContacts>,
     State(app): State<App>,
     Path(id): Path<ContactId>,
+    Query(Parameters {}): Query<Parameters>,
 ) -> Result<Json<Page<Link>>, Problem> {
     let mut visible = Select::new(store::LIVE);
     let param = visible.param(id.uuid());

@@ -4,11 +4,11 @@ use crate::model::{LinkedContact, SCHEMA};
 use crate::{App, ReadContacts, sight, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use stoa_kernel::db::Select;
-use stoa_kernel::http::{DataScopeParam, Json, ListQuery, Query};
+use stoa_kernel::http::{DataScopeParam, Fields, Json, ListQuery, Query};
 use stoa_kernel::{Allowed, Problem, Validation};
 use stoa_types::{CustomerId, Page, UserId};
 
@@ -73,10 +73,7 @@ pub(super) async fn handle(
         sort: parameters.sort.clone(),
     }
     .plan(store::SORT)?;
-    let fields = parameters.fields.as_deref();
-    let fields = fields
-        .map(|text| super::super::sparse::fields(text, FIELDS))
-        .transpose()?;
+    let fields = Fields::parse(parameters.fields.as_deref(), FIELDS)?;
     let mut select = conditions(&parameters)?;
     if parameters.customer_id.is_some() {
         let seen = sight::customer(&app, &mut allowed.scope, parameters.customer_id).await?;
@@ -92,10 +89,7 @@ pub(super) async fn handle(
     let page = plan.page(contacts, |item| {
         (store::sort_value(plan.key, &item.contact), item.contact.id.uuid())
     });
-    match fields {
-        Some(fields) => Ok(Json(super::super::sparse::only(&page, &fields)?).into_response()),
-        None => Ok(Json(page).into_response()),
-    }
+    fields.answer(page)
 }
 
 fn conditions(parameters: &Parameters) -> Result<Select, Problem> {

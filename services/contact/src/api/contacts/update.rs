@@ -1,7 +1,7 @@
 //! `PUT /api/contacts/{id}`
 
 use crate::model::{Contact, ContactInput};
-use crate::{App, ReadContacts, SERVICE, UpdateContacts, branches, error, store};
+use crate::{App, ReadContacts, SERVICE, UpdateContacts, branches, error, owners, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::response::Response;
@@ -39,6 +39,7 @@ pub(super) async fn handle(
         &allowed.scope,
         &app.clock,
     )?;
+    let mut known_owner = allowed.scope.user();
     let (mut tx, before, after) = loop {
         let (begun, rows) = command
             .begin_with(&app.db, &mut allowed.scope, |tx| {
@@ -54,6 +55,13 @@ pub(super) async fn handle(
         };
         let known = store::branch_archived(store::rows_at(&rows, 1)?)?;
         match proposed(&allowed.rights, &before, expected, input.clone(), known) {
+            Ok(Proposed::To(after))
+                if after.owner_id != before.owner_id && known_owner != Some(after.owner_id) =>
+            {
+                tx.rollback().await;
+                owners::check(&app, &mut allowed.scope, after.owner_id).await?;
+                known_owner = Some(after.owner_id);
+            }
             Ok(Proposed::To(after)) => break (tx, before, *after),
             Ok(Proposed::ToUnknownBranch(branch)) => {
                 tx.rollback().await;

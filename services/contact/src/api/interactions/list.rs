@@ -1,18 +1,17 @@
 //! `GET /api/interactions`
 
-use super::super::sparse;
 use crate::model::Interaction;
 use crate::store::Party;
 use crate::{App, ReadInteractions, sight, store};
 use aide::transform::TransformOperation;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use stoa_contracts::contact::InteractionKind;
 use stoa_kernel::db::Select;
-use stoa_kernel::http::{DataScopeParam, Json, ListQuery, Query};
+use stoa_kernel::http::{DataScopeParam, Fields, Json, ListQuery, Query};
 use stoa_kernel::{Allowed, Problem};
 use stoa_types::{ContactId, CustomerId, Page};
 
@@ -103,8 +102,7 @@ pub(super) async fn handle(
         ),
     }
     .plan(store::INTERACTION_SORT)?;
-    let fields = parameters.fields.as_deref();
-    let fields = fields.map(|text| sparse::fields(text, FIELDS)).transpose()?;
+    let fields = Fields::parse(parameters.fields.as_deref(), FIELDS)?;
     if parameters.customer_id.is_some() {
         let seen = sight::customer(&app, &mut allowed.scope, parameters.customer_id).await?;
         seen.ok_or_else(|| Problem::not_found("customer"))?;
@@ -117,10 +115,7 @@ pub(super) async fn handle(
     });
     page.items
         .retain(|interaction| !sight::is_denied(allowed.caller(), interaction));
-    match fields {
-        Some(fields) => Ok(Json(sparse::only(&page, &fields)?).into_response()),
-        None => Ok(Json(page).into_response()),
-    }
+    fields.answer(page)
 }
 
 fn conditions(parameters: &Parameters, allowed: &Allowed<ReadInteractions>) -> Select {

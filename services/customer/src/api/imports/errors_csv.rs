@@ -19,7 +19,7 @@ use stoa_kernel::{Allowed, Problem, Scope};
 use stoa_types::{MAX_LIMIT, OperationId, UploadId};
 
 /// The columns behind the file's own.
-const ADDED: [&str; 4] = ["Row", "Faulty column", "Rule", "Message"];
+const ADDED: [&str; 5] = ["Row", "Faulty column", "Rule", "Message", "Not read"];
 
 pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
     let mut op = op
@@ -27,7 +27,9 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .tag(super::TAG)
         .summary("Read the rows that could not be imported as CSV, to correct and import again")
         .description(
-            "The file's own columns, and behind them the row's number, the faulty columns, the rules and what they say. \
+            "The file's own columns, and behind them the row's number, the faulty columns, the rules, what they say, and the \
+             text that belongs to no column: cells beyond the last, a line that is not JSON, or the first 200 characters of \
+             a row of CSV that cannot be read. \
              Cells that begin as a formula have a `'` in front, which an import takes off again.",
         )
         .response_with::<200, String, _>(|response| response.description("CSV (RFC 4180)"));
@@ -122,5 +124,7 @@ fn push(rows: &mut Csv, error: &OperationError, width: usize) {
     rows.text(&joined(|fault| fault.column.as_deref()));
     rows.text(&joined(|fault| Some(&fault.rule)));
     rows.text(&joined(|fault| Some(&fault.detail)));
+    let rest = cells.get(width..).unwrap_or_default().iter();
+    rows.text(&rest.map(|cell| unescape(cell)).collect::<Vec<_>>().join(","));
     rows.end();
 }

@@ -21,6 +21,10 @@ use stoa_kernel::idempotency::{Command, IdempotencyKey};
 use stoa_kernel::{Allowed, FieldError, Problem, Rights};
 use stoa_types::{BranchId, UploadId};
 
+/// Without it every row that is a new customer would be refused.
+const NO_BRANCH: &str = "nothing says in which branch new customers are, and you have no branch of your own: map a column to \
+    branch, or give defaults.branchId (on the command line --branch ID); with the mode update none is needed";
+
 /// How to import a file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -28,8 +32,8 @@ use stoa_types::{BranchId, UploadId};
 pub(crate) struct ImportInput {
     /// Which column is which field; columns that are left out are ignored. The upload's own `mapping` unless given.
     mapping: Option<Vec<ColumnMapping>>,
-    /// What rows are found by. Of the mapped fields the first of `externalKey`, `id` and `email` unless given; with
-    /// `create` nothing.
+    /// What rows are found by; with it given, a row whose cell is empty has no key. Unless given, each row's key is the
+    /// first of `id`, `externalKey` and `email` whose column is mapped and whose cell is not empty; with `create` nothing.
     key: Option<KeyField>,
     /// What becomes of rows; `upsert` unless given.
     mode: Mode,
@@ -48,8 +52,12 @@ pub(super) fn docs(op: TransformOperation<'_>) -> TransformOperation<'_> {
         .description(
             "The operation works through the file in batches of 500 rows. Each row is decided as a request would be, with \
              what the caller holds at that moment; a row that is refused is among the import's errors and does not stop \
-             the others. An empty cell of a mapped column empties the field (of owner, branch and status: leaves it). \
-             409 `operation.running` while the same file is being imported.",
+             the others. Unless `key` is given, each row finds its customer by the first of `id`, `externalKey` and \
+             `email` whose cell is not empty; a row without any is a new customer, or refused with `update`: an export is \
+             imported again as it is. Of a customer that the caller may not see, no row says more than that a key is taken. \
+             An empty cell of a mapped column empties the field (of owner, branch and status: leaves it). \
+             422 `/defaults/branchId` when rows could become customers and neither a column, nor the defaults, nor the \
+             caller's own branch says in which branch. 409 `operation.running` while the same file is being imported.",
         )
         .response::<202, Json<Operation>>()
 }
@@ -160,13 +168,16 @@ fn settings(
             .flatten()
             .any(|t| matches!(t, Target::Field(f) if *f == name))
     };
-    let key = match (input.key, input.mode) {
-        (Some(key), _) => Some(key),
-        (None, Mode::Create) => None,
-        (None, Mode::Update | Mode::Upsert) => [KeyField::ExternalKey, KeyField::Id, KeyField::Email]
+    let mut keys = match (input.key, input.mode) {
+        (Some(key), _) => vec![key],
+        (None, Mode::Create) => Vec::new(),
+        (None, Mode::Update | Mode::Upsert) => [KeyField::Id, KeyField::ExternalKey, KeyField::Email]
             .into_iter()
-            .find(|key| is_mapped(key.field())),
-    };
+            .filter(|key| is_mapped(key.field()))
+            .collect(),
+    }
+    .into_iter();
+    let (key, other_keys) = (keys.next(), keys.collect());
     let required =
         |pointer: &str, detail: String| Problem::invalid(vec![FieldError::new(pointer, "required", detail)]);
     if let Some(key) = key.filter(|key| !is_mapped(key.field())) {
@@ -188,6 +199,9 @@ fn settings(
             "map a column to name, which new customers need".to_owned(),
         ));
     }
+    if input.mode != Mode::Update && defaults.branch.is_none() && !is_mapped("branch") {
+        return Err(required("/defaults/branchId", NO_BRANCH.to_owned()));
+    }
     let fields = targets.iter().map(|target| match target {
         Some(target) => target.to_string(),
         None => "ignore".to_owned(),
@@ -201,6 +215,7 @@ fn settings(
         bytes,
         rows,
         key,
+        other_keys,
         mode: input.mode,
         dry_run: input.dry_run,
         defaults,

@@ -1,6 +1,6 @@
 //! Rows of CSV (RFC 4180), one after another.
 
-use super::{Fault, MAX_CELL, MAX_COLUMNS, MAX_ROW, Place, Record};
+use super::{Fault, MAX_CELL, MAX_COLUMNS, MAX_ROW, Place, Record, SHOWN_BYTES, first_of};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 pub(super) struct Csv {
@@ -12,6 +12,8 @@ pub(super) struct Csv {
     filled: usize,
     ends: Vec<usize>,
     counted: usize,
+    /// The row's first bytes, as they are in the file.
+    beginning: Vec<u8>,
     /// Why the row is given up, and where in it reading stands.
     fault: Option<(Fault, Place)>,
 }
@@ -26,14 +28,16 @@ impl Csv {
             filled: 0,
             ends: vec![0; MAX_COLUMNS + 1],
             counted: 0,
+            beginning: Vec::new(),
             fault: None,
         }
     }
 
     /// Goes on within a row that another reader gave up.
-    pub(super) fn go_on(&mut self, place: Place) {
+    pub(super) fn go_on(&mut self, place: Place, beginning: &str) {
         if place != Place::Row {
             self.begun = true;
+            self.beginning = beginning.as_bytes().to_owned();
             self.fault = Some((endless(), place));
         }
     }
@@ -42,6 +46,14 @@ impl Csv {
         match &self.fault {
             Some((_, place)) => Some(*place),
             None => (!self.begun).then_some(Place::Row),
+        }
+    }
+
+    /// How the row begins that was given up.
+    pub(super) fn beginning(&self) -> String {
+        match &self.fault {
+            Some(_) => first_of(&self.beginning),
+            None => String::new(),
         }
     }
 
@@ -56,20 +68,35 @@ impl Csv {
                 return None;
             }
             if self.fault.is_some() {
-                if self.skip(input) || last {
+                if self.skip(input) {
+                    return Some(self.take());
+                }
+                if last {
+                    self.end_within();
                     return Some(self.take());
                 }
                 continue;
             }
+            // A line's end closes the last row, unless it is within quotes.
+            let at_end = input.is_empty() && self.begun;
+            let text = if at_end { b"\n" } else { *input };
             let (cells, ends) = (
                 self.cells.get_mut(self.filled..).unwrap_or_default(),
                 self.ends.get_mut(self.counted..).unwrap_or_default(),
             );
-            let (result, read, written, ended) = self.reader.read_record(input, cells, ends);
-            *input = input.get(read..).unwrap_or_default();
+            let (result, read, written, ended) = self.reader.read_record(text, cells, ends);
+            if !at_end {
+                self.keep(text.get(..read).unwrap_or_default());
+                *input = text.get(read..).unwrap_or_default();
+            }
             self.filled += written;
             self.counted += ended;
             match result {
+                ReadRecordResult::InputEmpty if at_end => {
+                    self.fault = Some((unclosed(), Place::Quoted));
+                    self.reader.reset();
+                    return Some(self.take());
+                }
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => self.grow(),
                 ReadRecordResult::OutputEndsFull => {
@@ -79,6 +106,19 @@ impl Csv {
                 ReadRecordResult::Record => return Some(self.take()),
                 ReadRecordResult::End => return None,
             }
+        }
+    }
+
+    /// Keeps the row's first bytes.
+    fn keep(&mut self, text: &[u8]) {
+        let room = SHOWN_BYTES.saturating_sub(self.beginning.len());
+        self.beginning.extend_from_slice(text.get(..room).unwrap_or(text));
+    }
+
+    /// The file ends in a row that was given up.
+    fn end_within(&mut self) {
+        if let Some((fault, Place::Quoted)) = &mut self.fault {
+            *fault = unclosed();
         }
     }
 
@@ -133,10 +173,16 @@ impl Csv {
     }
 
     fn take(&mut self) -> Record {
-        let (filled, counted) = (self.filled, self.counted);
+        let record = self.record();
         (self.filled, self.counted, self.begun) = (0, 0, false);
+        self.beginning.clear();
+        record
+    }
+
+    fn record(&mut self) -> Record {
+        let (filled, counted) = (self.filled, self.counted);
         if let Some((fault, _)) = self.fault.take() {
-            return Record::Fault(fault);
+            return Record::Fault(fault, first_of(&self.beginning));
         }
         let (mut cells, mut from) = (Vec::with_capacity(counted), 0);
         for end in self.ends.iter().take(counted) {
@@ -144,7 +190,7 @@ impl Csv {
             from = *end;
             match text(cell) {
                 Ok(cell) => cells.push(cell),
-                Err(fault) => return Record::Fault(fault),
+                Err(fault) => return Record::Fault(fault, first_of(&self.beginning)),
             }
         }
         Record::Cells(cells)
@@ -152,7 +198,19 @@ impl Csv {
 }
 
 fn endless() -> Fault {
-    Fault::of_row("length", "the row exceeds 1 MiB; perhaps a quote is not closed")
+    Fault::of_row(
+        "length",
+        "the row exceeds 1 MiB; perhaps a quote is not closed, and other rows were skipped as a part of this one, up to \
+         the line whose quote closes it: close it, and import the file again",
+    )
+}
+
+fn unclosed() -> Fault {
+    Fault::of_row(
+        "quote",
+        "the quote that begins in this row is not closed, and all that follows, up to the end of the file, was skipped: \
+         close it, and import the file again",
+    )
 }
 
 fn text(cell: &[u8]) -> Result<String, Fault> {

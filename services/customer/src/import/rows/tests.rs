@@ -72,13 +72,39 @@ fn faulty_rows_do_not_stop_the_others() {
     let text = format!("a\n{long}\n{wide}\nb\n");
     let (rows, _) = read(COMMA, &text);
     assert_eq!((&rows[0], &rows[3]), (&cells(&["a"]), &cells(&["b"])));
-    assert!(matches!(&rows[1], Record::Fault(f) if f.rule == "length"));
-    assert!(matches!(&rows[2], Record::Fault(f) if f.rule == "columns"));
+    assert!(matches!(&rows[1], Record::Fault(f, _) if f.rule == "length"));
+    assert!(matches!(&rows[2], Record::Fault(f, _) if f.rule == "columns"));
     let open = format!("a\n\"{}", "x\n".repeat(MAX_ROW));
     let mut rest = open.as_bytes();
     let mut rows = Rows::new(COMMA);
     assert_eq!(rows.next(&mut rest, true), Some(cells(&["a"])));
-    assert!(matches!(rows.next(&mut rest, true), Some(Record::Fault(f)) if f.detail.contains("quote")));
+    assert!(matches!(rows.next(&mut rest, true), Some(Record::Fault(f, _)) if f.detail.contains("quote")));
+}
+
+// covers: CRM-09
+#[test]
+fn a_quote_that_the_file_does_not_close_is_named() {
+    for (text, is_closed) in [
+        ("a,b\nx,y\n", true),
+        ("a,b\nx,\"y\"", true),
+        ("a,b\nx,\"y \"\"z\"\"\"", true),
+        ("a,b\nx,y\"", true),
+        ("a,b\nx,", true),
+        ("a,b\nx,\"", false),
+        ("a,b\n\"x,y\nz,1\n", false),
+        ("a,b\nx,\"y\"\"", false),
+    ] {
+        let (rows, _) = read(COMMA, text);
+        assert_eq!(rows.len(), 2, "{text}");
+        match &rows[1] {
+            Record::Cells(cells) => assert!(is_closed, "{text}: {cells:?}"),
+            Record::Fault(fault, beginning) => {
+                assert!(!is_closed && fault.rule == "quote", "{text}: {fault:?}");
+                assert_eq!(*beginning, text.trim_start_matches("a,b\n").trim_end());
+            }
+            Record::Members(_) => panic!("{text}"),
+        }
+    }
 }
 
 // covers: CRM-09
@@ -92,12 +118,12 @@ fn names_that_cannot_be_kept_are_refused_without_being_repeated() {
     let (rows, _) = read(Format::Ndjson, &text);
     for row in &rows[..3] {
         assert!(
-            matches!(row, Record::Fault(f) if f.rule == "name" && f.column.is_none() && !f.detail.contains("kkk")),
+            matches!(row, Record::Fault(f, _) if f.rule == "name" && f.column.is_none() && !f.detail.contains("kkk")),
             "{row:?}"
         );
     }
     assert!(matches!(&rows[3], Record::Members(members) if members[0].0 == longest));
-    assert!(matches!(&rows[4], Record::Fault(f) if f.detail.chars().count() < 250));
+    assert!(matches!(&rows[4], Record::Fault(f, _) if f.detail.chars().count() < 250));
     assert_eq!(shown(&longest), longest);
     assert_eq!(shown(&long), format!("{}…", "k".repeat(MAX_NAME - 1)));
 }
@@ -116,11 +142,12 @@ fn lines_of_json_are_rows() {
         pairs.contains(&("tags", "x|y")) && pairs.contains(&("custom.size", "3")),
         "{pairs:?}"
     );
-    assert!(matches!(&rows[1], Record::Fault(f) if f.rule == "json"));
-    assert!(matches!(&rows[2], Record::Fault(f) if f.column.as_deref() == Some("o")));
+    assert!(matches!(&rows[1], Record::Fault(f, text) if f.rule == "json" && text == "[1]"));
+    assert!(matches!(&rows[2], Record::Fault(f, _) if f.column.as_deref() == Some("o")));
     let columns = ["name".to_owned(), "absent".to_owned()];
     assert_eq!(aligned(rows[0].clone(), &columns).unwrap(), ["A", ""]);
-    assert_eq!(aligned(cells(&["only"]), &columns).unwrap_err().rule, "columns");
+    let ragged = aligned(cells(&["only"]), &columns).unwrap_err();
+    assert_eq!(ragged.detail, "the row has 1 cell, the header 2");
 }
 
 // covers: CRM-09

@@ -154,12 +154,12 @@ impl Examples<'_> {
 
     /// Sends a file to import, and returns where it is.
     async fn upload(&mut self) -> Result<String, String> {
-        let rows: String = (0..2_000).map(|n| format!("Coverage row {n}\n")).collect();
+        let rows: String = (0..2_000).map(|n| format!("Coverage row {n},\n")).collect();
         let request = self.admin.request(Method::POST, "/api/customers/imports");
         let sent = send(
             request
                 .header("content-type", "text/csv")
-                .body(format!("name\n{rows}")),
+                .body(format!("name,branch\n{rows}")),
         )
         .await;
         match sent.status {
@@ -231,7 +231,7 @@ impl Examples<'_> {
         Some(match name {
             "POST /api/iam/assignments" => {
                 let role = self.make("/api/iam/roles").await.expect("a role");
-                json!({ "userId": uuid::Uuid::new_v4(), "roleId": role.rsplit('/').next() })
+                json!({ "userId": self.user, "roleId": role.rsplit('/').next() })
             }
             "POST /api/iam/permissions/check" => {
                 json!({ "userId": user, "tenantId": tenant, "resource": "customers", "action": "read" })
