@@ -158,8 +158,9 @@ async fn finish(client: &Client, path: &str, operation: &Value, errors: &Path) -
         count("unchanged")
     ));
     if failed > 0 {
+        let rows = if failed == 1 { "row" } else { "rows" };
         bail!(
-            "{failed} rows failed; {} holds them with what is wrong: correct it, and import it",
+            "{failed} {rows} failed; {} holds what failed, and why: correct it, and import it",
             errors.display()
         );
     }
