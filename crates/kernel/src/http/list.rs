@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use stoa_types::{Cursor, MAX_LIMIT};
 
-/// `limit`, `cursor` and `sort`, to embed with `#[serde(flatten)]` or to copy into a service's own query type.
+/// `limit`, `cursor` and `sort`, and nothing else: a list that takes more has a query type of its own, with these copied.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
     /// Items per page, 1 to 100; 50 unless given.
     pub limit: Option<u32>,
