@@ -82,12 +82,14 @@ async fn a_branch_and_its_organization_are_scopes_of_their_own() {
         }
         seen
     };
-    assert_eq!(sees(neighbour).await, [true, false, false, false]);
-    assert_eq!(
-        sees(auditor).await,
-        [false, true, false, false],
-        "no organization yet"
-    );
+    until(
+        "the roles are followed, and no organization is known yet",
+        async || {
+            sees(neighbour).await == [true, false, false, false]
+                && sees(auditor).await == [false, true, false, false]
+        },
+    )
+    .await;
 
     emit(&process, tenant, BranchCreated::from(branch(head, &[], 1))).await;
     emit(&process, tenant, BranchCreated::from(branch(north, &[head], 1))).await;
