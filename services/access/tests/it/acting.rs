@@ -193,7 +193,8 @@ async fn who_is_archived_holds_nothing_until_they_are_back() {
     .await;
     assert!(!may(&house, house.boss, "users:assign").await);
     as_user(&house.process, house.admin, take).await.unwrap();
-    let kinds = house.read("GET /api/iam/changes?kind=subject.archived").await;
+    let changes = "GET /api/iam/changes?kind=subject.archived";
+    let kinds = house.process.send(second, changes, None, &[]).await.expect(200);
     assert_eq!(kinds["items"].as_array().unwrap().len(), 2);
     assert_eq!(kinds["items"][0]["after"]["archived"], json!(true));
 }
