@@ -18,23 +18,40 @@ const BENCHMARKS: [&str; 7] = [
     "start",
 ];
 
-/// Replaces the results in `page` by the newest ones in `folder`.
+/// Replaces the results in `page` by the newest ones in `folder`; a benchmark without new ones keeps those of the page.
 ///
 /// # Errors
-/// When a benchmark has no results yet, or the page has no place for them.
+/// When a benchmark has results neither here nor there, or the page has no place for them.
 pub fn update(page: &Path, folder: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(page).with_context(|| format!("reading {}", page.display()))?;
     let mut results = String::new();
     for name in BENCHMARKS {
         let file = folder.join(format!("{name}.json"));
-        let json = std::fs::read(&file)
-            .with_context(|| format!("reading {}; run `stoa-bench {name}` first", file.display()))?;
-        let entries: Vec<Value> = serde_json::from_slice(&json)?;
-        write_table(&mut results, name, &entries)?;
+        if file.exists() {
+            let json = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+            let entries: Vec<Value> = serde_json::from_slice(&json)?;
+            write_table(&mut results, name, &entries)?;
+        } else {
+            let kept = standing(&text, name);
+            results +=
+                kept.with_context(|| format!("{name} has no results; run `stoa-bench {name}` first"))?;
+        }
     }
     let updated = replaced(&text, &results)
         .with_context(|| format!("{} lacks the lines `{BEGIN}` and `{END}`", page.display()))?;
     std::fs::write(page, updated).with_context(|| format!("writing {}", page.display()))
+}
+
+/// The section of a benchmark between the marks.
+fn standing<'p>(page: &'p str, name: &str) -> Option<&'p str> {
+    let results = page.split_once(BEGIN)?.1.split_once(END)?.0;
+    let heading = format!("### {name}\n");
+    let section = results.get(results.find(&heading)?..)?;
+    let end = section
+        .get(heading.len()..)?
+        .find("### ")
+        .map(|at| at + heading.len());
+    section.get(..end.unwrap_or(section.len()))
 }
 
 fn replaced(page: &str, results: &str) -> Option<String> {
@@ -95,6 +112,14 @@ fn write_table(out: &mut String, name: &str, entries: &[Value]) -> anyhow::Resul
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_benchmark_without_new_results_keeps_those_of_the_page() {
+        let page = format!("### log\nprose\n{BEGIN}\n\n### log\n\nold\n\n### start\n\nolder\n\n{END}\n");
+        assert_eq!(standing(&page, "log"), Some("### log\n\nold\n\n"));
+        assert_eq!(standing(&page, "start"), Some("### start\n\nolder\n\n"));
+        assert_eq!(standing(&page, "decide"), None);
+    }
 
     #[test]
     fn only_the_last_run_is_shown_between_the_marks() {

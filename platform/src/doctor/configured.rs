@@ -73,11 +73,15 @@ async fn database(what: String, options: &ConnectOptions, service: &Service) -> 
         Ok(Ok(())) => Finding::ok(what, "answers, and its schema fits"),
         Ok(Err(error @ MigrateError::Database { .. })) => Finding::error(
             what,
-            chain(&error),
+            format!("{:#}", anyhow::Error::new(error)),
             "is PostgreSQL running at database.host and .port, and is the password that of the role? `stoa migrate` \
              sets the roles' passwords to those of its configuration",
         ),
-        Ok(Err(error)) => Finding::error(what, chain(&error), "run `stoa migrate` with this binary"),
+        Ok(Err(error)) => Finding::error(
+            what,
+            format!("{:#}", anyhow::Error::new(error)),
+            "run `stoa migrate` with this binary",
+        ),
         Err(_) => Finding::error(
             what,
             format!("no answer in {} s", PATIENCE.as_secs()),
@@ -155,15 +159,4 @@ async fn reach(url: &str, default_port: u16) -> Result<(), String> {
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
     }
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
